@@ -1,0 +1,19 @@
+{%- set people = {
+    'name': ['requester_name', 'customer_name', 'author_names'],
+    'email': ['requester_email', 'customer_email'],
+    'phone': ['customer_phone'],
+    'address': ['customer_street', 'customer_postcode'],
+} -%}
+
+select
+    ticket_id,
+    {{ pseudonym('customer_id', 'customer', 'cus') }} as customer_key,
+    {{ redact('subject', people) }} as subject,
+    {{ redact('body', people) }} as body,
+    {{ redact('conversation', people) }} as conversation,
+    status,
+    priority,
+    comment_count,
+    created_at,
+    updated_at
+from {{ ref('fct_tickets') }}
