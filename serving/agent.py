@@ -1,0 +1,179 @@
+"""An agent in Python: ``connect(home, name)``, then ask; every method returns the envelope.
+
+with connect(Path("data"), "support_agent") as agent:
+    agent.sql("select status, count(*) from agent_orders group by all")
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from serving.descriptions import Detail
+from serving.envelope import Answer, Refusal
+from serving.gateway import Gateway
+from serving.reader import Scalar
+
+_SHARED_LOCK = threading.Lock()
+_SHARED: dict[Path, tuple[Gateway, int]] = {}
+
+
+class Agent:
+    """One agent on one surface; refusals are returned, never raised."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        name: str,
+        *,
+        surface: str,
+        snapshot_id: str | None = None,
+    ) -> None:
+        self.name = name
+        self._gateway = gateway
+        self._surface = surface
+        self._snapshot_id = snapshot_id
+        self._release: Path | None = None
+
+    def call(self, tool: str, arguments: Mapping[str, Any]) -> Answer | Refusal:
+        """Call any tool of the registry by name; the other methods are this one."""
+        return self._gateway.call(
+            tool,
+            arguments,
+            agent=self.name,
+            surface=self._surface,
+            pin=self._snapshot_id,
+        )
+
+    def sql(
+        self,
+        sql: str,
+        limit: int | None = None,
+        dry_run: bool = False,
+        snapshot_id: str | None = None,
+    ) -> Answer | Refusal:
+        """Run one SELECT over the agent's tables."""
+        return self._call(
+            "execute_sql",
+            sql=sql,
+            limit=limit,
+            dry_run=dry_run,
+            snapshot_id=snapshot_id,
+        )
+
+    def lookup(
+        self,
+        table: str,
+        key: str | None = None,
+        value: Scalar | None = None,
+        values: Sequence[Scalar] | None = None,
+        limit: int | None = None,
+        snapshot_id: str | None = None,
+    ) -> Answer | Refusal:
+        """Rows by exact key; ``key`` is a column, by default the table's key."""
+        wanted = None if values is None else list(values)
+        return self._call(
+            "lookup",
+            table=table,
+            key=key,
+            value=value,
+            values=wanted,
+            limit=limit,
+            snapshot_id=snapshot_id,
+        )
+
+    def search(
+        self,
+        query: str,
+        table: str | None = None,
+        filter: Mapping[str, Scalar | list[Scalar]] | None = None,
+        limit: int | None = None,
+        snapshot_id: str | None = None,
+    ) -> Answer | Refusal:
+        """Rows by meaning and words, best first."""
+        wanted = None if filter is None else dict(filter)
+        return self._call(
+            "search",
+            query=query,
+            table=table,
+            filter=wanted,
+            limit=limit,
+            snapshot_id=snapshot_id,
+        )
+
+    def list_tables(
+        self, pattern: str | None = None, detail_level: Detail = "names"
+    ) -> Answer | Refusal:
+        """The tables that this agent can read."""
+        return self._call("list_tables", pattern=pattern, detail_level=detail_level)
+
+    def describe_table(self, table: str) -> Answer | Refusal:
+        """One table's columns, keys and limits."""
+        return self._call("describe_table", table=table)
+
+    def check_freshness(self, table: str | None = None) -> Answer | Refusal:
+        """How old the data is, by table."""
+        return self._call("check_freshness", table=table)
+
+    def get_lineage(self, table: str, column: str | None = None) -> Answer | Refusal:
+        """The source tables and loads behind a table."""
+        return self._call("get_lineage", table=table, column=column)
+
+    def close(self) -> None:
+        """Let go of the files that no other agent of this process uses."""
+        home, self._release = self._release, None
+        if home is not None:
+            _release(home)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _call(self, tool: str, **arguments: Any) -> Answer | Refusal:
+        given = {name: value for name, value in arguments.items() if value is not None}
+        return self.call(tool, given)
+
+
+def connect(
+    home: Path, agent: str, *, surface: str = "python", snapshot_id: str | None = None
+) -> Agent:
+    """An agent of the data published in ``home``, optionally pinned to one snapshot.
+
+    Raises Unauthenticated for an agent that is not declared, NoSnapshot before the first publish.
+    """
+    resolved = home.resolve()
+    gateway = _acquire(resolved)
+    connected = Agent(gateway, agent, surface=surface, snapshot_id=snapshot_id)
+    connected._release = resolved
+    try:
+        gateway.refuse_unknown_agent(agent)
+    except BaseException:
+        connected.close()
+        raise
+    return connected
+
+
+def _acquire(home: Path) -> Gateway:
+    """The gateway that all agents of one home in this process share."""
+    with _SHARED_LOCK:
+        gateway, users = _SHARED.get(home) or (Gateway(home), 0)
+        _SHARED[home] = gateway, users + 1
+        return gateway
+
+
+def _release(home: Path) -> None:
+    with _SHARED_LOCK:
+        gateway, users = _SHARED[home]
+        if users > 1:
+            _SHARED[home] = gateway, users - 1
+            return
+        del _SHARED[home]
+    gateway.close()

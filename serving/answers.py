@@ -1,0 +1,99 @@
+"""Turns what a tool found, or why it refused, into the one envelope; pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from serving import freshness as ages
+from serving.catalog import Catalog, CatalogView
+from serving.envelope import (
+    Answer,
+    Data,
+    EmptyReason,
+    ErrorBody,
+    Freshness,
+    Meta,
+    Refusal,
+)
+from serving.errors import AnswerError
+from serving.found import Found
+from serving.reader import Reader
+
+
+def answer(found: Found, reader: Reader, *, query_id: str, elapsed_ms: float) -> Answer:
+    """The envelope of rows: where they come from, how old they are, and why there may be none."""
+    catalog = reader.opened.catalog
+    freshness = reader.freshness(found.tables)
+    warnings = [ages.warning(reader.view(age.table), age) for age in freshness]
+    return Answer(
+        data=Data(
+            columns=found.columns,
+            rows=found.rows,
+            row_count=len(found.rows),
+            truncated=found.truncated,
+            truncated_by=found.truncated_by,
+        ),
+        meta=Meta(
+            query_id=query_id,
+            agent=reader.agent.name,
+            snapshot_id=catalog.snapshot_id,
+            contract_version=catalog.contract_version,
+            elapsed_ms=elapsed_ms,
+            freshness=freshness,
+            empty_reason=None if found.rows else empty_reason(found, reader, freshness),
+            masked_columns=[column.name for column in found.columns if column.masked],
+            sources=sources([reader.view(name) for name in found.tables]),
+            warnings=[*found.warnings, *(warning for warning in warnings if warning)],
+        ),
+    )
+
+
+def refusal(
+    error: AnswerError,
+    *,
+    query_id: str,
+    agent: str | None,
+    catalog: Catalog | None,
+    elapsed_ms: float,
+) -> Refusal:
+    """The envelope of a refusal: the code, what to change, and whether to try again."""
+    details: Mapping[str, Any] = error.details
+    return Refusal(
+        error=ErrorBody(
+            code=error.code,
+            message=error.message,
+            retryable=error.retryable,
+            details=dict(details),
+        ),
+        meta=Meta(
+            query_id=query_id,
+            agent=agent,
+            snapshot_id=catalog.snapshot_id if catalog else None,
+            contract_version=catalog.contract_version if catalog else None,
+            elapsed_ms=elapsed_ms,
+        ),
+    )
+
+
+def empty_reason(found: Found, reader: Reader, freshness: list[Freshness]) -> EmptyReason:
+    """Why there are no rows; that a policy may hide some is told only where there is one."""
+    if found.is_about or not found.tables:
+        return "no_match"
+    if any(_is_not_loaded(reader, name) for name in found.tables):
+        return "not_loaded"
+    if any(name in reader.agent.row_filtered for name in found.tables):
+        return "row_policy"
+    if ages.stale_tables(freshness):
+        return "stale"
+    return "no_match"
+
+
+def sources(views: Iterable[CatalogView]) -> list[str]:
+    """The raw tables behind these views."""
+    return sorted({source.table for view in views for source in view.sources})
+
+
+def _is_not_loaded(reader: Reader, table: str) -> bool:
+    """An empty view of unknown age was never loaded; a filtered one may have been."""
+    is_empty = reader.agent.stores[table].rows == 0
+    is_filtered = table in reader.agent.row_filtered
+    return is_empty and not is_filtered and reader.view(table).data_as_of is None

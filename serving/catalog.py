@@ -1,0 +1,131 @@
+"""``catalog.json``: what a snapshot holds, for whom, how fresh and from where.
+
+declarations (dbt) + warehouse -> Catalog -> snapshot folder -> reader
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+CATALOG_FILE = "catalog.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CatalogColumn(_Part):
+    """A column of a view; ``mask`` is None where the value is the source's own."""
+
+    name: str
+    type: str
+    description: str
+    mask: str | None = None
+    untrusted: bool = False
+
+
+class SearchSpec(_Part):
+    """Which columns of a view are searched, titled and filtered by."""
+
+    text: list[str]
+    title: str | None = None
+    filters: list[str] = []
+
+
+class SourceTable(_Part):
+    """A raw table behind a view: its watermark and the load it was last changed by."""
+
+    table: str
+    watermark: datetime | None
+    load_id: str | None
+
+
+class Store(_Part):
+    """The files of one view for one scope, relative to the snapshot folder.
+
+    ``rows`` counts what this scope holds; ``index_table`` names its table in the LanceDB folder.
+    ``content_hash`` changes with any cell, column, key or comment; equal ones share their files.
+    """
+
+    duckdb: str
+    lookup: str | None
+    index_table: str | None
+    rows: int
+    content_hash: str = ""
+
+
+class CatalogView(_Part):
+    """One agent view: its columns, keys, limits and where it comes from."""
+
+    name: str
+    description: str
+    columns: list[CatalogColumn]
+    key: str
+    lookups: list[str] = []
+    warn_after_s: float | None = None
+    error_after_s: float | None = None
+    on_stale: Literal["warn", "refuse", "source"] = "warn"
+    search: SearchSpec | None = None
+    data_as_of: datetime | None
+    sources: list[SourceTable]
+
+
+class Limits(_Part):
+    """What one agent may use; the defaults hold where its exposure declares nothing.
+
+    ``characters`` counts the text of all cells of one answer.
+    """
+
+    rows: int = 1_000
+    characters: int = 400_000
+    seconds: float = 10.0
+    calls_per_minute: int = 600
+    memory_mb: int = 512
+
+
+class CatalogAgent(_Part):
+    """An agent's whole world: for each of its views, the store that holds its rows alone."""
+
+    name: str
+    purpose: str
+    limits: Limits
+    stores: dict[str, Store]
+    row_filtered: list[str] = []
+
+
+class IndexInfo(_Part):
+    """The vector index of a snapshot; ``kinds`` tells the index kind of each table.
+
+    ``recipes`` changes with a table's rows, its search columns, the chunking or the model;
+    ``embedded`` and ``carried`` count texts that went through the model, and that did not need to.
+    """
+
+    folder: str
+    model: str
+    dimensions: int
+    chunks: dict[str, int]
+    kinds: dict[str, str]
+    recipes: dict[str, str] = {}
+    embedded: int = 0
+    carried: int = 0
+
+
+class Catalog(_Part):
+    """Everything that a reader needs to know about one snapshot.
+
+    ``stores`` are the views before any row filter: for checks, never for an agent.
+    """
+
+    snapshot_id: str
+    created_at: datetime
+    contract_version: str
+    views: dict[str, CatalogView]
+    agents: dict[str, CatalogAgent]
+    stores: dict[str, Store] = {}
+    index: IndexInfo | None = None
+
+    def all_stores(self) -> dict[str, tuple[str, Store]]:
+        """Return each distinct store by its DuckDB file, with the name of its view."""
+        scopes = [self.stores, *(agent.stores for agent in self.agents.values())]
+        return {store.duckdb: (view, store) for scope in scopes for view, store in scope.items()}

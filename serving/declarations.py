@@ -1,0 +1,271 @@
+"""What dbt's YAML declares for agents, read from dbt's manifest.
+
+manifest.json -> Declarations -> publish, checks, command line
+"""
+
+import hashlib
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from serving.catalog import Limits, SearchSpec
+from serving.errors import DeclarationError
+
+AGENT_SCHEMA = "agents"
+_SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
+
+
+class _Declaration(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Period(_Declaration):
+    """A length of time as dbt writes it: ``{count: 6, period: hour}``."""
+
+    count: float = Field(gt=0)
+    period: Literal["minute", "hour", "day"]
+
+    @property
+    def seconds(self) -> float:
+        """The same length in seconds."""
+        return self.count * _SECONDS[self.period]
+
+
+class FreshnessLimits(_Declaration):
+    """From which age a view warns, and from which it is an error."""
+
+    warn_after: Period | None = None
+    error_after: Period | None = None
+
+
+class Serve(_Declaration):
+    """A view's ``config.meta.serve``."""
+
+    key: str
+    lookups: list[str] = []
+    freshness: FreshnessLimits = FreshnessLimits()
+    on_stale: Literal["warn", "refuse", "source"] = "warn"
+    search: SearchSpec | None = None
+    untrusted: list[str] = []
+    rows_from: str | None = None
+
+
+class DeclaredColumn(_Declaration):
+    """A column of an agent view in the order of the contract."""
+
+    name: str
+    description: str
+    mask: str | None = None
+
+
+class DeclaredView(_Declaration):
+    """An agent view; ``source_tables`` are ``source.table`` names, over every model between."""
+
+    name: str
+    unique_id: str
+    relation: str
+    description: str
+    columns: list[DeclaredColumn]
+    serve: Serve
+    source_tables: list[str]
+
+
+class DeclaredAgent(_Declaration):
+    """An exposure with ``config.meta.agent``."""
+
+    name: str
+    purpose: str
+    views: list[str]
+    rows: dict[str, str] = {}
+    limits: Limits = Limits()
+
+
+class SourceColumn(_Declaration):
+    """A raw column with its privacy class, None where the YAML gives none."""
+
+    name: str
+    privacy: str | None
+
+
+class DeclaredSource(_Declaration):
+    """A raw table as the sources' YAML declares it."""
+
+    source: str
+    table: str
+    file: str
+    columns: dict[str, SourceColumn]
+
+
+class Declarations(_Declaration):
+    """All views, agents and raw tables; ``contract_version`` changes when a view's columns do."""
+
+    views: dict[str, DeclaredView]
+    agents: dict[str, DeclaredAgent]
+    sources: dict[str, DeclaredSource]
+    contract_version: str
+
+    def only(self, views: Collection[str]) -> "Declarations":
+        """Return the same declarations without the other views, for agents too."""
+        kept = {name: view for name, view in self.views.items() if name in views}
+        agents = {
+            name: agent.model_copy(
+                update={
+                    "views": [view for view in agent.views if view in kept],
+                    "rows": {view: rows for view, rows in agent.rows.items() if view in kept},
+                }
+            )
+            for name, agent in self.agents.items()
+        }
+        return self.model_copy(update={"views": kept, "agents": agents})
+
+
+def read_declarations(manifest_path: Path) -> Declarations:
+    """Read dbt's manifest; DeclarationError names the model and the field that is wrong."""
+    try:
+        manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DeclarationError(
+            f"dbt's manifest {manifest_path.name} does not exist yet; run `grounded run` first"
+        ) from error
+    return parse_manifest(manifest)
+
+
+def parse_manifest(manifest: dict[str, Any]) -> Declarations:
+    """Turn a manifest into declarations; pure."""
+    views = {
+        node["name"]: _view(manifest, node)
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["schema"] == AGENT_SCHEMA
+    }
+    agents = {
+        exposure["name"]: _agent(exposure, manifest)
+        for exposure in manifest["exposures"].values()
+        if "agent" in _meta(exposure)
+    }
+    sources = {
+        f"{node['source_name']}.{node['name']}": _source(node)
+        for node in manifest["sources"].values()
+    }
+    contracts = json.dumps(
+        {name: [(c.name, c.mask) for c in view.columns] for name, view in sorted(views.items())}
+    )
+    return Declarations(
+        views=views,
+        agents=agents,
+        sources=sources,
+        contract_version=hashlib.sha256(contracts.encode()).hexdigest()[:12],
+    )
+
+
+def _meta(node: dict[str, Any]) -> dict[str, Any]:
+    return {**(node.get("meta") or {}), **((node.get("config") or {}).get("meta") or {})}
+
+
+def _view(manifest: dict[str, Any], node: dict[str, Any]) -> DeclaredView:
+    meta = _meta(node)
+    if "serve" not in meta:
+        raise DeclarationError(
+            f"{node['original_file_path']}: model {node['name']} has no config.meta.serve; "
+            f"add at least `serve: {{key: <its unique column>}}`"
+        )
+    try:
+        serve = Serve.model_validate(meta["serve"])
+    except ValidationError as error:
+        raise DeclarationError(_explain(f"model {node['name']}: meta.serve", error)) from error
+    columns = [
+        DeclaredColumn(
+            name=column["name"],
+            description=column.get("description", ""),
+            mask=_meta(column).get("mask"),
+        )
+        for column in node["columns"].values()
+    ]
+    view = DeclaredView(
+        name=node["name"],
+        unique_id=node["unique_id"],
+        relation=f"{node['schema']}.{node['alias']}",
+        description=node.get("description", ""),
+        columns=columns,
+        serve=serve,
+        source_tables=sorted(_source_tables(manifest, node["unique_id"])),
+    )
+    _refuse_unknown_columns(view)
+    return view
+
+
+def _refuse_unknown_columns(view: DeclaredView) -> None:
+    known = {column.name for column in view.columns}
+    search = view.serve.search
+    used = [view.serve.key, *view.serve.lookups, *view.serve.untrusted]
+    if search is not None:
+        used += [*search.text, *search.filters, *([search.title] if search.title else [])]
+    unknown = sorted(set(used) - known)
+    if unknown:
+        raise DeclarationError(
+            f"model {view.name}: meta.serve names columns that the model does not declare: "
+            f"{', '.join(unknown)}"
+        )
+
+
+def _source_tables(manifest: dict[str, Any], unique_id: str) -> set[str]:
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting = [unique_id]
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        if current in manifest["sources"]:
+            source = manifest["sources"][current]
+            found.add(f"{source['source_name']}.{source['name']}")
+        else:
+            node = manifest["nodes"].get(current, {})
+            waiting.extend(node.get("depends_on", {}).get("nodes", []))
+    return found
+
+
+def _agent(exposure: dict[str, Any], manifest: dict[str, Any]) -> DeclaredAgent:
+    name = exposure["name"]
+    declared = dict(_meta(exposure)["agent"])
+    views = []
+    for unique_id in exposure["depends_on"]["nodes"]:
+        node = manifest["nodes"].get(unique_id) or manifest["sources"][unique_id]
+        if node["resource_type"] != "model" or node["schema"] != AGENT_SCHEMA:
+            raise DeclarationError(
+                f"agent {name} depends on {unique_id}; an agent may depend on agent views alone"
+            )
+        views.append(node["name"])
+    try:
+        agent = DeclaredAgent.model_validate({"name": name, "views": sorted(views), **declared})
+    except ValidationError as error:
+        raise DeclarationError(_explain(f"exposure {name}: meta.agent", error)) from error
+    foreign = sorted(set(agent.rows) - set(agent.views))
+    if foreign:
+        raise DeclarationError(
+            f"agent {name} filters rows of {', '.join(foreign)}, on which it does not depend"
+        )
+    return agent
+
+
+def _source(node: dict[str, Any]) -> DeclaredSource:
+    return DeclaredSource(
+        source=node["source_name"],
+        table=node["name"],
+        file=node["original_file_path"],
+        columns={
+            name: SourceColumn(name=name, privacy=_meta(column).get("privacy"))
+            for name, column in node["columns"].items()
+        },
+    )
+
+
+def _explain(where: str, error: ValidationError) -> str:
+    problems = [
+        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors(include_input=False, include_url=False)
+    ]
+    return f"{where}: {'; '.join(problems)}"

@@ -1,0 +1,112 @@
+"""Turns the rows of a view into the documents that the index holds: chunks, keys, filters.
+
+view file -> rows -> chunks with the row's key and its filter columns
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from serving.catalog import CatalogView, SearchSpec
+from serving.chunking import chunk_text
+from serving.identifiers import quoted
+from serving.lookup_store import INTEGERS
+from serving.values import to_json
+
+
+@dataclass(frozen=True)
+class Document:
+    """One chunk of one row; ``key`` is an integer or a text, as the lookup store keeps it."""
+
+    chunk_id: str
+    key: int | str
+    number: int
+    title: str
+    heading: str
+    text: str
+    filters: dict[str, Any]
+
+    @cached_property
+    def embedded_text(self) -> str:
+        """What the model reads."""
+        return "\n".join(part for part in (self.title, self.heading, self.text) if part)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Equal for equal texts in any view."""
+        return hashlib.sha256(self.embedded_text.encode()).hexdigest()[:32]
+
+
+def documents(file: Path, view: CatalogView) -> Iterator[Document]:
+    """Yield the documents of every row of a view file."""
+    search = view.search
+    assert search is not None
+    wanted = list(dict.fromkeys([view.key, *search.text, *_titles(search), *search.filters]))
+    kinds = {column.name: column.type for column in view.columns}
+    selected = ", ".join(quoted(name) for name in wanted)
+    with duckdb.connect(str(file), read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        result = connection.execute(f"select {selected} from {quoted(view.name)}")
+        while batch := result.fetchmany(1_000):
+            for values in batch:
+                row = dict(zip(wanted, values, strict=True))
+                yield from _row_documents(view, search, kinds, row)
+
+
+def _titles(search: SearchSpec) -> list[str]:
+    return [search.title] if search.title else []
+
+
+def _row_documents(
+    view: CatalogView, search: SearchSpec, kinds: dict[str, str], row: dict[str, Any]
+) -> Iterator[Document]:
+    title = _as_text(row[search.title]) if search.title else ""
+    texts = [_as_text(row[name]) for name in search.text if name != search.title]
+    filters = {name: filter_value(kinds[name], to_json(row[name])) for name in search.filters}
+    key = row[view.key] if kinds[view.key] in INTEGERS else _as_text(row[view.key])
+    for chunk in chunk_text(title, "\n\n".join(text for text in texts if text)):
+        yield Document(
+            chunk_id=chunk_id(view.name, key, chunk.number),
+            key=key,
+            number=chunk.number,
+            title=title,
+            heading=chunk.heading,
+            text=chunk.text,
+            filters=filters,
+        )
+
+
+def chunk_id(view: str, key: int | str, number: int) -> str:
+    """Return the stable id of a chunk: the same row and number give the same id in every build."""
+    return hashlib.sha256(f"{view}\n{key}\n{number}".encode()).hexdigest()[:32]
+
+
+def _as_text(value: Any) -> str:
+    return "" if value is None else str(to_json(value))
+
+
+def filter_kind(column_type: str) -> pa.DataType:
+    """Return the type in which a filter column of this DuckDB type is kept."""
+    if column_type in INTEGERS:
+        return pa.int64()
+    if column_type == "BOOLEAN":
+        return pa.bool_()
+    if column_type in {"FLOAT", "DOUBLE"} or column_type.startswith("DECIMAL"):
+        return pa.float64()
+    return pa.string()
+
+
+def filter_value(column_type: str, value: Any) -> Any:
+    """Return a JSON value in the type of its filter column, None where there is none."""
+    if value is None:
+        return None
+    kind = filter_kind(column_type)
+    if pa.types.is_string(kind):
+        return str(value)
+    return float(value) if pa.types.is_floating(kind) else value

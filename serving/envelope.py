@@ -1,0 +1,88 @@
+"""The one envelope that every answer travels in, on every surface."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from serving.errors import ErrorCode
+
+FreshnessStatus = Literal["fresh", "stale", "unknown"]
+EmptyReason = Literal["no_match", "row_policy", "stale", "not_loaded"]
+TruncatedBy = Literal["rows", "limit", "characters"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Column(_Part):
+    """One column of an answer; ``trust`` is ``untrusted`` where strangers wrote the text."""
+
+    name: str
+    type: str
+    masked: bool = False
+    trust: Literal["trusted", "untrusted"] = "trusted"
+
+
+class Freshness(_Part):
+    """How old one view is: ``age_s`` since its watermark, against ``limit_s``."""
+
+    table: str
+    data_as_of: datetime | None
+    age_s: float | None
+    limit_s: float | None
+    status: FreshnessStatus
+
+
+class Data(_Part):
+    """Rows by column name; JSON-compatible values only."""
+
+    columns: list[Column] = []
+    rows: list[dict[str, Any]] = []
+    row_count: int = 0
+    truncated: bool = False
+    truncated_by: TruncatedBy | None = None
+
+
+class Meta(_Part):
+    """Where an answer comes from."""
+
+    query_id: str
+    agent: str | None = None
+    snapshot_id: str | None = None
+    contract_version: str | None = None
+    elapsed_ms: float = 0.0
+    freshness: list[Freshness] = []
+    empty_reason: EmptyReason | None = None
+    masked_columns: list[str] = []
+    sources: list[str] = []
+    warnings: list[str] = []
+
+
+class ErrorBody(_Part):
+    """A refusal that a caller can act on."""
+
+    code: ErrorCode
+    message: str
+    retryable: bool = False
+    details: dict[str, Any] = {}
+
+
+class Answer(_Part):
+    """Rows plus where they come from."""
+
+    success: Literal[True] = True
+    data: Data
+    meta: Meta
+
+
+class Refusal(_Part):
+    """No rows, and what to change."""
+
+    success: Literal[False] = False
+    error: ErrorBody
+    meta: Meta
+
+
+Envelope = Annotated[Answer | Refusal, Field(discriminator="success")]

@@ -1,0 +1,43 @@
+"""What a tool found, before it becomes an answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from serving.envelope import Column, TruncatedBy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Rows, the views that they come from, and the columns of each view that were read."""
+
+    columns: list[Column]
+    rows: list[dict[str, Any]]
+    tables: list[str] = field(default_factory=list)
+    columns_read: dict[str, list[str]] = field(default_factory=dict)
+    truncated: bool = False
+    truncated_by: TruncatedBy | None = None
+    warnings: list[str] = field(default_factory=list)
+    # Rows about the data (names, ages) and no rows of the data.
+    is_about: bool = False
+
+
+def within(
+    rows: Sequence[dict[str, Any]], *, limit: int | None, most: int, characters: int
+) -> tuple[list[dict[str, Any]], TruncatedBy | None]:
+    """The rows that an answer may hold, and what cut the rest.
+
+    ``limit`` is the caller's own, ``most`` and ``characters`` (of all cells) the agent's.
+    """
+    cut: TruncatedBy | None = None
+    kept = min(most, limit or most)
+    if len(rows) > kept:
+        cut = "limit" if limit is not None and limit <= most else "rows"
+    left = characters
+    answer: list[dict[str, Any]] = []
+    for row in rows[:kept]:
+        left -= sum(len(c) if isinstance(c, str) else len(str(c)) for c in row.values())
+        if left < 0:
+            return answer, "characters"
+        answer.append(row)
+    return answer, cut

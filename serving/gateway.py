@@ -1,0 +1,258 @@
+"""One home's door: every call of every agent and surface goes through it and into the audit log.
+
+arguments -> rate -> snapshot -> tool -> envelope -> audit -> caller
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from serving import answers
+from serving.audit import AuditLog, Entry
+from serving.catalog import Catalog, CatalogAgent
+from serving.embedder import Embedder, MiniLm, builtin_model_dir
+from serving.envelope import Answer, Refusal
+from serving.errors import (
+    AnswerError,
+    InternalError,
+    NoSnapshot,
+    ServingError,
+    Unauthenticated,
+)
+from serving.found import Found
+from serving.metrics import Metrics
+from serving.opened import OpenSnapshot, Snapshots, refuse_changed_contract
+from serving.rates import CallWindow
+from serving.reader import Reader
+from serving.redaction import masked
+from serving.tools import TOOLS, Arguments, Tool, find_tool
+
+logger = logging.getLogger(__name__)
+
+Outcome = Answer | Refusal
+
+
+@dataclass
+class Call:
+    """One call while it is being answered."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    agent: str | None
+    surface: str
+    started: float = field(default_factory=time.perf_counter)
+    query_id: str = field(default_factory=lambda: uuid4().hex)
+    catalog: Catalog | None = None
+    found: Found | None = None
+    error_type: str | None = None
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the call came in."""
+        return round((time.perf_counter() - self.started) * 1_000, 3)
+
+
+class Gateway:
+    """Answers every agent of one home; shared by the threads of a process."""
+
+    def __init__(self, home: Path, embedder: Callable[[], Embedder] | None = None) -> None:
+        self.home = home
+        self.embedder = embedder or _Once(lambda: MiniLm(builtin_model_dir()))
+        self.metrics = Metrics()
+        self._snapshots = Snapshots(home, self.embedder)
+        self._rates = CallWindow()
+        self._audit = AuditLog(home)
+
+    def refuse_unknown_agent(self, agent: str) -> None:
+        """Raise Unauthenticated where the current snapshot has no such agent."""
+        with self._snapshots.lease() as opened:
+            _agent(opened, agent)
+
+    def call(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        agent: str,
+        surface: str,
+        pin: str | None = None,
+    ) -> Outcome:
+        """The answer to one call, or its refusal; what is recorded is what leaves."""
+        return self.recorded(
+            Call(tool, arguments, agent, surface),
+            lambda call: self._answer(call, agent, pin),
+        )
+
+    def recorded(self, call: Call, work: Callable[[Call], Outcome]) -> Outcome:
+        """Do the work of one call, turn its errors into refusals, and record it."""
+        outcome = self._guarded(call, work)
+        try:
+            self._audit.append(_entry(call, outcome))
+        except OSError as error:
+            logger.error("the audit log cannot be written: %s", type(error).__name__)
+            outcome = _refusal(call, InternalError("this call cannot be recorded; try again later"))
+        self.metrics.record(
+            tool=call.tool if call.tool in TOOLS or call.tool in OTHER_TOOLS else "unknown",
+            agent=call.agent or "",
+            verdict="answered" if outcome.success else outcome.error.code,
+            seconds=outcome.meta.elapsed_ms / 1_000,
+        )
+        return outcome
+
+    def refuse(
+        self, error: AnswerError, *, tool: str, surface: str, agent: str | None = None
+    ) -> Outcome:
+        """Record and return a refusal that needs no snapshot, such as of a wrong token."""
+
+        def work(_: Call) -> Outcome:
+            raise error
+
+        return self.recorded(Call(tool, {}, agent, surface), work)
+
+    def admit(self, call: Call, agent: str) -> None:
+        """Count one call of an agent; Unauthenticated or RateLimited where it may not."""
+        with self._snapshots.lease() as opened:
+            self._admit(call, agent, opened)
+
+    def snapshot_age_s(self) -> float | None:
+        """Seconds since the current snapshot was built, None without one."""
+        try:
+            with self._snapshots.lease() as opened:
+                return (datetime.now(UTC) - opened.catalog.created_at).total_seconds()
+        except NoSnapshot:
+            return None
+
+    def warm(self) -> None:
+        """Open what a first search would wait for; without a snapshot there is nothing to open."""
+        try:
+            with self._snapshots.lease() as opened:
+                opened.index()
+        except ServingError as error:
+            logger.info("search is not ready: %s", type(error).__name__)
+
+    def close(self) -> None:
+        """Close all files and worker processes that nobody uses."""
+        self._snapshots.close()
+        self._audit.close()
+
+    def _guarded(self, call: Call, work: Callable[[Call], Outcome]) -> Outcome:
+        try:
+            return work(call)
+        except AnswerError as error:
+            return _refusal(call, error)
+        except Exception as error:  # noqa: BLE001  The outermost door: nothing may leave but a code.
+            call.error_type = type(error).__name__
+            logger.error("%s failed: %s %s", call.tool, call.error_type, _place(error))
+            return _refusal(call, InternalError("this call failed inside; try again, or report it"))
+
+    def _admit(self, call: Call, agent: str, current: OpenSnapshot) -> CatalogAgent:
+        call.catalog = current.catalog
+        declared = _agent(current, agent)
+        self._rates.admit(agent, declared.limits.calls_per_minute)
+        return declared
+
+    def _answer(self, call: Call, agent: str, pin: str | None) -> Outcome:
+        with self._snapshots.lease() as current:
+            declared = self._admit(call, agent, current)
+            tool = find_tool(call.tool)
+            arguments = tool.parse(call.arguments)
+            pinned = getattr(arguments, "snapshot_id", None) or pin
+            if pinned is None:
+                return self._read(call, tool, arguments, Reader(declared, declared.limits, current))
+            with self._snapshots.lease(pinned) as earlier:
+                refuse_changed_contract(earlier.catalog, current.catalog)
+                call.catalog = earlier.catalog
+                own = _narrowed(_agent(earlier, agent), declared)
+                return self._read(call, tool, arguments, Reader(own, declared.limits, earlier))
+
+    def _read(self, call: Call, tool: Tool[Any], arguments: Arguments, reader: Reader) -> Outcome:
+        call.found = tool.run(reader, arguments)
+        return answers.answer(
+            call.found, reader, query_id=call.query_id, elapsed_ms=call.elapsed_ms()
+        )
+
+
+OTHER_TOOLS = frozenset({"embeddings"})
+
+
+class _Once:
+    """Makes a thing at its first use, whichever thread comes first."""
+
+    def __init__(self, make: Callable[[], Embedder]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: Embedder | None = None
+
+    def __call__(self) -> Embedder:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+
+def _agent(opened: OpenSnapshot, name: str) -> CatalogAgent:
+    agent = opened.catalog.agents.get(name)
+    if agent is None:
+        raise Unauthenticated(
+            "no agent goes by this name in the current snapshot; declare it as an exposure with "
+            "`config.meta.agent` and run `grounded run`"
+        )
+    return agent
+
+
+def _narrowed(pinned: CatalogAgent, current: CatalogAgent) -> CatalogAgent:
+    """An agent's scope in an old snapshot, without what has been taken from it since."""
+    kept = {
+        name: store
+        for name, store in pinned.stores.items()
+        if name in current.stores
+        and (name not in current.row_filtered or name in pinned.row_filtered)
+    }
+    return pinned.model_copy(update={"stores": kept})
+
+
+def _refusal(call: Call, error: AnswerError) -> Refusal:
+    return answers.refusal(
+        error,
+        query_id=call.query_id,
+        agent=call.agent,
+        catalog=call.catalog,
+        elapsed_ms=call.elapsed_ms(),
+    )
+
+
+def _entry(call: Call, outcome: Outcome) -> Entry:
+    found = call.found if outcome.success else None
+    ages = {age.status for age in outcome.meta.freshness}
+    worst = next((status for status in ("stale", "unknown", "fresh") if status in ages), None)
+    return Entry(
+        query_id=call.query_id,
+        agent=call.agent,
+        surface=call.surface,
+        tool=call.tool[:64],
+        arguments=masked(call.arguments),
+        tables=found.tables if found else [],
+        columns=found.columns_read if found else {},
+        rows=outcome.data.row_count if outcome.success else 0,
+        elapsed_ms=outcome.meta.elapsed_ms,
+        snapshot_id=outcome.meta.snapshot_id,
+        freshness=worst,
+        verdict="answered" if outcome.success else "refused",
+        code=None if outcome.success else outcome.error.code,
+        error_type=call.error_type,
+    )
+
+
+def _place(error: BaseException) -> str:
+    """File and line where it happened, and no message: that could hold a value."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None:
+        return ""
+    return f"at {Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"

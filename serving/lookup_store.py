@@ -1,0 +1,199 @@
+"""Rows by key in microseconds: a SQLite file beside each view, opened as immutable.
+
+view file -> rows as JSON text -> <view>.sqlite -> lookup
+"""
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import quote
+
+import duckdb
+
+from serving.catalog import CatalogView
+from serving.errors import InvalidArgument, PublishError
+from serving.identifiers import quoted
+from serving.values import to_json
+
+INTEGERS = {
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+}
+# The whole row as JSON; no view has a column of this name.
+ROW_COLUMN = "_row"
+_WRITTEN_INTEGER = re.compile(r"-?(0|[1-9]\d{0,18})")
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+_BATCH_ROWS = 10_000
+
+
+class LookupStore:
+    """The lookups of one view in one scope; shared by threads."""
+
+    def __init__(self, path: Path, view: CatalogView) -> None:
+        types = {column.name: column.type for column in view.columns}
+        self._view = view.name
+        self._columns = lookup_columns(view)
+        self._normalise = {name: _normaliser(name, types[name]) for name in self._columns}
+        self._statements = {name: _select(name, view.key) for name in self._columns}
+        self._lock = Lock()
+        self._connection = sqlite3.connect(
+            f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1",
+            uri=True,
+            check_same_thread=False,
+        )
+
+    def get(self, column: str, values: Sequence[Any], limit: int) -> list[dict[str, Any]]:
+        """Return at most ``limit`` rows, in the order of the values, then of the key."""
+        statement = self._statements.get(column)
+        if statement is None:
+            raise InvalidArgument(
+                f"{self._view} has no lookup by that column; use {' or '.join(self._columns)}",
+                allowed=self._columns,
+            )
+        normalise = self._normalise[column]
+        rows: list[dict[str, Any]] = []
+        for value in dict.fromkeys(normalise(value) for value in values):
+            if len(rows) >= limit:
+                break
+            with self._lock:
+                found = self._connection.execute(statement, (value, limit - len(rows))).fetchall()
+            rows.extend(json.loads(body) for (body,) in found)
+        return rows
+
+    def close(self) -> None:
+        """Close the file; calls after this fail."""
+        with self._lock:
+            self._connection.close()
+
+
+def lookup_columns(view: CatalogView) -> list[str]:
+    """Return the columns by which a view is looked up, its key first."""
+    return list(dict.fromkeys([view.key, *view.lookups]))
+
+
+def build_lookup(source: Path, target: Path, view: CatalogView) -> int:
+    """Write the SQLite file of one view file and return its number of rows."""
+    columns = [column.name for column in view.columns]
+    converters = [_converter(column.type) for column in view.columns]
+    places = [columns.index(name) for name in lookup_columns(view)]
+    stored = [_stored(view.columns[place].type) for place in places]
+
+    def records() -> Iterator[tuple[Any, ...]]:
+        for row in _rows(source, view):
+            cells = [
+                cell if convert is None else convert(cell)
+                for cell, convert in zip(row, converters, strict=True)
+            ]
+            body = json.dumps(dict(zip(columns, cells, strict=True)), ensure_ascii=False)
+            keys = [
+                None if cells[place] is None else store(cells[place])
+                for place, store in zip(places, stored, strict=True)
+            ]
+            yield (*keys, body)
+
+    try:
+        return _write(target, view, records())
+    except sqlite3.Error as error:
+        raise PublishError(
+            f"{view.name}: the lookup file cannot be written; is its key {view.key} unique?"
+        ) from error
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of rows of a lookup file; sqlite3.Error where it is none."""
+    connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1", uri=True)
+    try:
+        (count,) = connection.execute("select count(*) from rows").fetchone()
+        return int(count)
+    finally:
+        connection.close()
+
+
+def _rows(source: Path, view: CatalogView) -> Iterator[tuple[Any, ...]]:
+    with duckdb.connect(str(source), read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        result = connection.execute(f"select * from {quoted(view.name)}")
+        while batch := result.fetchmany(_BATCH_ROWS):
+            yield from batch
+
+
+def _write(target: Path, view: CatalogView, records: Iterable[tuple[Any, ...]]) -> int:
+    types = {column.name: column.type for column in view.columns}
+    names = lookup_columns(view)
+    kinds = {name: "integer" if types[name] in INTEGERS else "text" for name in names}
+    declared = [f"{quoted(name)} {kinds[name]}" for name in names]
+    declared[0] += " not null primary key"
+    without = "" if kinds[view.key] == "integer" else " without rowid"
+    connection = sqlite3.connect(target)
+    try:
+        connection.execute("pragma journal_mode = off")
+        connection.execute("pragma synchronous = off")
+        connection.execute(
+            f"create table rows ({', '.join(declared)}, {ROW_COLUMN} text not null){without}"
+        )
+        marks = ", ".join("?" * (len(names) + 1))
+        inserted = connection.executemany(f"insert into rows values ({marks})", records).rowcount
+        for number, name in enumerate(names[1:]):
+            connection.execute(
+                f"create index lookup_{number} on rows ({quoted(name)}, {quoted(view.key)})"
+            )
+        connection.commit()
+        return max(inserted, 0)
+    finally:
+        connection.close()
+
+
+def _select(column: str, key: str) -> str:
+    return (
+        f"select {ROW_COLUMN} from rows where {quoted(column)} = ? order by {quoted(key)} limit ?"
+    )
+
+
+def _converter(kind: str) -> Callable[[Any], Any] | None:
+    """Return the function that makes a cell of this type JSON, None where it already is."""
+    same = kind in {"VARCHAR", "BOOLEAN"} or kind in (INTEGERS - {"BIGINT"})
+    return None if same else to_json
+
+
+def _stored(kind: str) -> Callable[[Any], Any]:
+    return int if kind in INTEGERS else _as_text
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _normaliser(column: str, kind: str) -> Callable[[Any], int | str]:
+    """Return the function from a caller's value to what the file holds."""
+
+    def integer(value: Any) -> int | str:
+        if isinstance(value, str) and _WRITTEN_INTEGER.fullmatch(value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InvalidArgument(f"{column} is {kind}: give a whole number", column=column)
+        if not _SMALLEST <= value <= _LARGEST:
+            raise InvalidArgument(f"{column} is {kind}: the number is too large", column=column)
+        return int(value)
+
+    def text(value: Any) -> int | str:
+        if value is None or isinstance(value, dict | list):
+            raise InvalidArgument(f"{column} is {kind}: give one value", column=column)
+        written = _as_text(to_json(value))
+        if not _is_encodable(written):
+            raise InvalidArgument(f"{column}: the text is not valid Unicode", column=column)
+        return written
+
+    return integer if kind in INTEGERS else text
+
+
+def _is_encodable(text: str) -> bool:
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)

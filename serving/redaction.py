@@ -1,0 +1,61 @@
+"""Masks personal patterns in what an agent sent before the audit log keeps it; pure.
+
+Wider than the scan of published text: here a masked order number costs little, a kept one much.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+LONGEST_TEXT = 2_048
+_WINDOW = 2 * LONGEST_TEXT
+# Long enough for any one pattern, so that none is cut in half at the window's end.
+_MARGIN = 320
+_DEEPEST = 4
+_MOST_ITEMS = 100
+
+_PERSONAL = re.compile(
+    r"(?P<email>\w[\w.+'-]{0,63}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6})"
+    r"|(?P<secret>\bgnd_[\w-]{20,})"
+    r"|(?P<iban>\b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){3,7}(?:[ ]?[A-Z0-9]{1,3})?\b)"
+    r"|(?P<number>(?<![\w-])[+(]?\d(?:[ ().\-/]{0,2}\d){8,18}(?![\w-]))"
+)
+# An instant is no telephone number, and replaying a call needs it.
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|\D)")
+
+
+def masked(value: Any, depth: int = 0) -> Any:
+    """The same JSON value with personal patterns replaced and long texts cut."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, str):
+        return masked_text(value)
+    if isinstance(value, int):
+        return value if abs(value) < 10**8 else masked_text(str(value))
+    if depth >= _DEEPEST:
+        return "[too deep]"
+    if isinstance(value, Mapping):
+        kept = list(value.items())[:_MOST_ITEMS]
+        return {masked_text(str(key)): masked(item, depth + 1) for key, item in kept}
+    if isinstance(value, list | tuple):
+        items = [masked(item, depth + 1) for item in value[:_MOST_ITEMS]]
+        rest = len(value) - len(items)
+        return [*items, f"[{rest} more]"] if rest else items
+    return f"[{type(value).__name__}]"
+
+
+def masked_text(text: str) -> str:
+    """One text with its personal patterns as ``[email]``, ``[number]``, ...; at most 2 kB."""
+    window = text[:_WINDOW]
+    result = _PERSONAL.sub(_mark, window)
+    if len(text) > _WINDOW:
+        result = result[:-_MARGIN]
+    if len(result) > LONGEST_TEXT or len(text) > _WINDOW:
+        result = result[:LONGEST_TEXT] + "[cut]"
+    return result
+
+
+def _mark(match: re.Match[str]) -> str:
+    if match.lastgroup == "number" and _INSTANT.match(match.group()):
+        return match.group()
+    return f"[{match.lastgroup}]"

@@ -1,0 +1,150 @@
+"""One worker process as its parent sees it: started, asked within a time, ended.
+
+The worker is never trusted: its replies are bounded in size and in time.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from serving.catalog import Limits
+from serving.errors import InternalError, NoSnapshot
+from serving.sandbox import worker
+
+# What follows the time limit before the worker is killed.
+GRACE_S = 1.0
+_START_S = 30.0
+_REPLY_BYTES = 64 << 20
+_READ_BYTES = 1 << 20
+_LENGTH = struct.Struct(">I")
+
+
+class WorkerTimeoutError(Exception):
+    """The worker did not reply in time; it has been killed."""
+
+
+class WorkerDiedError(Exception):
+    """The worker ended in the middle; ``by_cpu`` if the system ended it for its CPU time."""
+
+    def __init__(self, *, by_cpu: bool) -> None:
+        super().__init__("the worker ended")
+        self.by_cpu = by_cpu
+
+
+class WorkerProcess:
+    """A worker that has been started, perhaps not yet ready; used by one thread at a time."""
+
+    def __init__(self, files: Mapping[str, Path], limits: Limits) -> None:
+        missing = [view for view, path in files.items() if not path.is_file()]
+        if missing:
+            raise NoSnapshot(
+                "This snapshot has expired; ask again without a snapshot_id.", tables=missing
+            )
+        self._folder = Path(tempfile.mkdtemp(prefix="grounded-"))
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(Path(worker.__file__))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            cwd=self._folder,
+            env={},
+        )
+        self._columns: dict[str, list[tuple[str, str]]] | None = None
+        self._send(
+            {
+                "files": {view: str(path.resolve()) for view, path in files.items()},
+                "memory_mb": limits.memory_mb,
+            }
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process id, for tests and metrics; it is never told to an agent."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def columns(self) -> dict[str, list[tuple[str, str]]]:
+        """Name and type of each view's columns; waits until the worker is ready."""
+        if self._columns is None:
+            try:
+                hello = self._receive(_START_S)
+            except (WorkerTimeoutError, WorkerDiedError) as error:
+                self.end()
+                raise InternalError("The sandbox did not start; try again.") from error
+            if "columns" not in hello:
+                self.end()
+                raise InternalError("The sandbox could not open its tables; try again.")
+            self._columns = {
+                view: [(name, kind) for name, kind in columns]
+                for view, columns in hello["columns"].items()
+            }
+        return self._columns
+
+    def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Send a request and return its reply; kills the worker once its grace is over."""
+        self.columns()
+        self._send({**request, "seconds": seconds})
+        return self._receive(seconds + GRACE_S)
+
+    def end(self) -> None:
+        """Kill the process and forget it; more than once does no harm."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        with contextlib.suppress(FileNotFoundError):
+            self._folder.rmdir()
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        assert self._process.stdin is not None
+        try:
+            worker.write_message(self._process.stdin, dict(message))
+        except BrokenPipeError as error:
+            raise self._died() from error
+
+    def _receive(self, seconds: float) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        size = _LENGTH.unpack(self._read(_LENGTH.size, deadline))[0]
+        if size > _REPLY_BYTES:
+            raise self._died()
+        reply: dict[str, Any] = json.loads(self._read(size, deadline))
+        return reply
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN | select.POLLHUP)
+        found = bytearray()
+        while len(found) < size:
+            left_ms = int((deadline - time.monotonic()) * 1000)
+            if left_ms <= 0 or not poll.poll(left_ms):
+                self.end()
+                raise WorkerTimeoutError
+            part = os.read(descriptor, min(size - len(found), _READ_BYTES))
+            if not part:
+                raise self._died()
+            found += part
+        return bytes(found)
+
+    def _died(self) -> WorkerDiedError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=GRACE_S)
+        self.end()
+        return WorkerDiedError(by_cpu=self._process.returncode == -signal.SIGXCPU)

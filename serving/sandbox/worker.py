@@ -1,0 +1,215 @@
+"""The process that runs statements for one agent; it holds that agent's files and nothing else.
+
+parent -> length + JSON request -> locked DuckDB -> length + JSON reply -> parent
+
+It is started by its path with an empty environment, and imports the standard library, duckdb and
+``serving.values`` alone, so that a new one answers after about a tenth of a second.
+"""
+
+import json
+import resource
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import duckdb
+
+_LENGTH = struct.Struct(">I")
+_FETCHED_AT_ONCE = 256
+_FILES_BESIDES_VIEWS = 24
+# DuckDB starts a thread for each of these; each may hold one CPU for the whole time limit.
+_THREADS = 2
+# memory_limit does not see what scalar functions and the planner take. Honest statements stay
+# within twice the limit, and 1 GiB is what the engine needs to plan and start threads at all.
+_LEAST_ADDRESS_SPACE = 1 << 30
+
+Message = dict[str, Any]
+
+
+def write_message(stream: IO[bytes], message: Message) -> None:
+    """Write one message; both sides speak this form."""
+    body = json.dumps(message, separators=(",", ":")).encode()
+    stream.write(_LENGTH.pack(len(body)) + body)
+    stream.flush()
+
+
+def read_message(stream: IO[bytes]) -> Message | None:
+    """Read one message; None at the end of the stream."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    message: Message = json.loads(stream.read(_LENGTH.unpack(head)[0]))
+    return message
+
+
+def open_locked(files: dict[str, str], memory_mb: int) -> duckdb.DuckDBPyConnection:
+    """Return a connection that sees these views by their names and cannot reach anything else."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "temp_directory": "",
+            "memory_limit": f"{memory_mb}MB",
+            "threads": _THREADS,
+            "autoload_known_extensions": False,
+            "autoinstall_known_extensions": False,
+            "allow_community_extensions": False,
+            "allow_persistent_secrets": False,
+            "python_enable_replacements": False,
+            "max_expression_depth": 250,
+            "pivot_limit": 1000,
+        },
+    )
+    for number, (view, path) in enumerate(files.items()):
+        connection.execute(f"attach {_text(path)} as v{number} (read_only)")
+        name = _identifier(view)
+        connection.execute(f"create view {name} as select * from v{number}.main.{name}")
+    connection.execute("set global TimeZone = 'UTC'")
+    # What is attached stays readable; from here on nothing else can be opened.
+    connection.execute("set enable_external_access = false")
+    connection.execute("set disabled_filesystems = 'LocalFileSystem'")
+    connection.execute("set lock_configuration = true")
+    return connection
+
+
+def limit_process(memory_mb: int, views: int) -> None:
+    """Bound this process from now on: address space, written bytes, open files, core dumps."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    room = max(_LEAST_ADDRESS_SPACE, 2 * memory_mb << 20)
+    _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + room)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, views + _FILES_BESIDES_VIEWS)
+
+
+def _limit(what: int, most: int) -> None:
+    hard = resource.getrlimit(what)[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
+
+
+def _limit_cpu(seconds: float) -> None:
+    """Let this statement use what its time limit allows; it ends even if the parent is gone."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    allowed = int(used.ru_utime + used.ru_stime + seconds * _THREADS) + 3
+    resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, views: list[str]) -> Message:
+    cursor = connection.cursor()
+    return {
+        view: [
+            [str(row[0]), str(row[1])]
+            for row in cursor.execute(f"describe {_identifier(view)}").fetchall()
+        ]
+        for view in views
+    }
+
+
+class _Worker:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, to_json: Callable[[Any], Any]
+    ) -> None:
+        self._connection = connection
+        self._to_json = to_json
+
+    def answer(self, request: Message) -> Message:
+        """Run one request on a cursor of its own, so that nothing is left for the next."""
+        _limit_cpu(request["seconds"])
+        cursor = self._connection.cursor()
+        alarm = threading.Timer(request["seconds"], cursor.interrupt)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            if request["op"] == "explain":
+                return self._explain(cursor, request["sql"])
+            return self._run(cursor, request)
+        except (duckdb.Error, MemoryError) as error:
+            return {"error": type(error).__name__, "text": str(error)}
+        except (ValueError, OverflowError, RuntimeError) as error:
+            return {"error": "Unreadable", "text": type(error).__name__}
+        finally:
+            alarm.cancel()
+            cursor.close()
+
+    def _run(self, cursor: duckdb.DuckDBPyConnection, request: Message) -> Message:
+        cursor.execute(request["sql"])
+        columns = [[str(column[0]), str(column[1])] for column in cursor.description or []]
+        rows: list[list[Any]] = []
+        left = request["characters"]
+        while len(rows) <= request["rows"]:
+            wanted = min(_FETCHED_AT_ONCE, request["rows"] + 1 - len(rows))
+            found = cursor.fetchmany(wanted)
+            for row in found:
+                values = [self._to_json(value) for value in row]
+                left -= sum(map(_length, values))
+                if left < 0:
+                    return {"columns": columns, "rows": rows, "cut": "characters"}
+                rows.append(values)
+            if len(found) < wanted:
+                return {"columns": columns, "rows": rows, "cut": None}
+        return {"columns": columns, "rows": rows[:-1], "cut": "rows"}
+
+    def _explain(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> Message:
+        plan = cursor.execute(f"explain (format json) {sql}").fetchall()[0][1]
+        return {"estimated_rows": _estimate(json.loads(plan)[0])}
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list | dict):
+        return len(json.dumps(value, ensure_ascii=False))
+    return 0 if value is None else len(str(value))
+
+
+def _estimate(node: Message) -> int | None:
+    """The planner's guess for the topmost step that has one."""
+    guess = (node.get("extra_info") or {}).get("Estimated Cardinality")
+    if guess is not None:
+        return int(guess)
+    children = node.get("children") or []
+    return _estimate(children[0]) if len(children) == 1 else None
+
+
+def main() -> None:
+    """Open what the first message names, then answer until the parent closes the pipe."""
+    requests, replies = sys.stdin.buffer, sys.stdout.buffer
+    root = str(Path(__file__).parents[2])
+    if root not in sys.path:
+        sys.path.append(root)
+    from serving.values import to_json
+
+    start = read_message(requests)
+    if start is None:
+        return
+    files: dict[str, str] = start["files"]
+    try:
+        connection = open_locked(files, start["memory_mb"])
+        columns = _describe(connection, list(files))
+    except duckdb.Error as error:
+        write_message(replies, {"error": type(error).__name__, "text": ""})
+        return
+    # The client loads its time zones on first use.
+    connection.execute("select timestamptz '2000-01-01'").fetchall()
+    # A deleted folder takes no files, whatever a statement may try.
+    Path.cwd().rmdir()
+    limit_process(start["memory_mb"], len(files))
+    write_message(replies, {"columns": columns})
+    worker = _Worker(connection, to_json)
+    while (request := read_message(requests)) is not None:
+        write_message(replies, worker.answer(request))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Which snapshots there are and which one answers: pointer, list, rollback, retention.
+
+published/current.json -> snapshots/<id>/catalog.json
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from serving.catalog import CATALOG_FILE, Catalog
+from serving.errors import NoSnapshot, PublishError
+from serving.layout import (
+    LOCK_FILE,
+    SNAPSHOT_ID,
+    SNAPSHOTS,
+    building_folder,
+    pointer_path,
+    published_folder,
+    snapshot_folder,
+)
+
+# A reader opens a snapshot's files while it answers; its longest answer is far shorter than this.
+MINIMUM_AGE = timedelta(minutes=10)
+_LOCK_SECONDS = 120.0
+
+
+class Pointer(BaseModel):
+    """``current.json``; ``released`` tells when each earlier snapshot stopped to answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    snapshot_id: str
+    promoted_at: datetime
+    released: dict[str, datetime] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotInfo:
+    """One line of ``grounded snapshots``; ``size_bytes`` counts shared files in full."""
+
+    snapshot_id: str
+    created_at: datetime
+    is_current: bool
+    views: int
+    rows: int
+    size_bytes: int
+    chunks: int
+
+
+def current_id(home: Path) -> str:
+    """Return the id of the snapshot that answers; NoSnapshot where nothing is published."""
+    pointer = read_pointer(home)
+    if pointer is None:
+        raise NoSnapshot("nothing is published yet; run `grounded run`")
+    return pointer.snapshot_id
+
+
+def current(home: Path) -> tuple[Path, Catalog]:
+    """Return the folder and the catalog of the snapshot that answers."""
+    return open_snapshot(home, current_id(home))
+
+
+def open_snapshot(home: Path, snapshot_id: str) -> tuple[Path, Catalog]:
+    """Return folder and catalog of one snapshot; NoSnapshot where it has expired or never was."""
+    folder = snapshot_folder(home, snapshot_id)
+    if not SNAPSHOT_ID.fullmatch(snapshot_id) or not (folder / CATALOG_FILE).is_file():
+        raise NoSnapshot(
+            "this snapshot has expired or never was; leave out snapshot_id to read the current one"
+        )
+    return folder, read_catalog(folder)
+
+
+def read_catalog(folder: Path) -> Catalog:
+    """Return the catalog in this folder; PublishError where it is missing or does not parse."""
+    try:
+        return Catalog.model_validate_json((folder / CATALOG_FILE).read_bytes())
+    except FileNotFoundError as error:
+        raise PublishError(f"snapshot {folder.name} has no {CATALOG_FILE}") from error
+    except ValidationError as error:
+        raise PublishError(f"snapshot {folder.name}: {CATALOG_FILE} does not parse") from error
+
+
+def read_pointer(home: Path) -> Pointer | None:
+    """Return the pointer, None where nothing was ever promoted."""
+    try:
+        return Pointer.model_validate_json(pointer_path(home).read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def list_snapshots(home: Path) -> list[SnapshotInfo]:
+    """Return the promoted snapshots, newest first."""
+    pointer = read_pointer(home)
+    if pointer is None:
+        return []
+    known = {pointer.snapshot_id, *pointer.released}
+    return [_info(home, name, pointer) for name in reversed(_ids(home)) if name in known]
+
+
+def _info(home: Path, snapshot_id: str, pointer: Pointer) -> SnapshotInfo:
+    folder, catalog = open_snapshot(home, snapshot_id)
+    return SnapshotInfo(
+        snapshot_id=snapshot_id,
+        created_at=catalog.created_at,
+        is_current=snapshot_id == pointer.snapshot_id,
+        views=len(catalog.views),
+        rows=sum(store.rows for store in catalog.stores.values()),
+        size_bytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+        chunks=sum(catalog.index.chunks[view] for view in catalog.stores if _indexed(catalog, view))
+        if catalog.index
+        else 0,
+    )
+
+
+def _indexed(catalog: Catalog, view: str) -> bool:
+    return catalog.index is not None and view in catalog.index.chunks
+
+
+def rollback(home: Path, snapshot_id: str | None = None) -> str:
+    """Let an earlier snapshot answer again, by default the one before; return its id."""
+    with publish_lock(home):
+        pointer = read_pointer(home)
+        if pointer is None:
+            raise NoSnapshot("nothing is published yet; run `grounded run`")
+        known = [name for name in _ids(home) if name in pointer.released]
+        target = snapshot_id or next(
+            (name for name in reversed(known) if name < pointer.snapshot_id), None
+        )
+        if target is None:
+            raise NoSnapshot(
+                "there is no earlier snapshot; `grounded snapshots` lists what there is"
+            )
+        if target == pointer.snapshot_id:
+            return target
+        if target not in known:
+            raise NoSnapshot("no such snapshot; `grounded snapshots` lists what there is")
+        open_snapshot(home, target)
+        point_to(home, target)
+        return target
+
+
+def point_to(home: Path, snapshot_id: str) -> None:
+    """Replace the pointer atomically and durably; the caller holds the publish lock."""
+    now = datetime.now(UTC)
+    before = read_pointer(home)
+    released = dict(before.released) if before else {}
+    if before:
+        released[before.snapshot_id] = now
+    released.pop(snapshot_id, None)
+    present = set(_ids(home))
+    pointer = Pointer(
+        snapshot_id=snapshot_id,
+        promoted_at=now,
+        released={name: at for name, at in released.items() if name in present},
+    )
+    write_durably(pointer_path(home), pointer.model_dump_json(indent=2))
+
+
+def expire(home: Path, keep: int = 5, minimum_age: timedelta = MINIMUM_AGE) -> list[str]:
+    """Delete all but the newest ``keep`` snapshots and return the ids of the deleted.
+
+    The current one stays, and so does one that answered less than ``minimum_age`` ago.
+    """
+    with publish_lock(home):
+        pointer = read_pointer(home)
+        if pointer is None:
+            return []
+        youngest = datetime.now(UTC) - minimum_age
+        kept = set(_ids(home)[-keep:]) if keep > 0 else set()
+        expired = [
+            name
+            for name in _ids(home)
+            if name != pointer.snapshot_id
+            and name not in kept
+            and pointer.released.get(name, datetime.min.replace(tzinfo=UTC)) <= youngest
+        ]
+        for name in expired:
+            _remove(home, name)
+        return expired
+
+
+def remove_orphans(home: Path) -> None:
+    """Delete snapshots that were never promoted: a kill between rename and pointer leaves one."""
+    pointer = read_pointer(home)
+    known = {pointer.snapshot_id, *pointer.released} if pointer else set()
+    for name in _ids(home):
+        if name not in known:
+            _remove(home, name)
+
+
+def _remove(home: Path, snapshot_id: str) -> None:
+    # First out of sight in one step, so that a kill leaves no half snapshot among the whole ones.
+    doomed = building_folder(home) / f"{snapshot_id}.expired"
+    doomed.parent.mkdir(parents=True, exist_ok=True)
+    snapshot_folder(home, snapshot_id).rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def _ids(home: Path) -> list[str]:
+    folder = published_folder(home) / SNAPSHOTS
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in folder.iterdir() if SNAPSHOT_ID.fullmatch(entry.name))
+
+
+@contextmanager
+def publish_lock(home: Path) -> Iterator[None]:
+    """Let one process at a time change the pointer or the set of snapshots."""
+    path = published_folder(home) / LOCK_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=_LOCK_SECONDS):
+            yield
+    except Timeout as error:
+        raise PublishError(
+            f"another process has held {LOCK_FILE} for {_LOCK_SECONDS:.0f} s; "
+            "try again when it ends"
+        ) from error
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Write a whole file or none of it, also when the power fails."""
+    draft = path.with_name(f"{path.name}.new")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
