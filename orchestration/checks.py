@@ -1,0 +1,136 @@
+"""What must hold before a candidate is promoted; pure but for reading the warehouse.
+
+declarations + warehouse + candidate -> Finding, one a check
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from ingestion.names import DELETED_AT, OUR_COLUMNS
+from serving.catalog import Catalog
+from serving.declarations import Declarations, DeclaredSource
+from serving.freshness import assess, too_old
+from serving.pattern_scan import Leak
+
+PRIVACY_CLASSES = frozenset(
+    {
+        "public",
+        "identifier",
+        "name",
+        "email",
+        "phone",
+        "address",
+        "birth_date",
+        "free_text",
+        "secret",
+    }
+)
+MAX_NAMED = 20
+# A source's own column may begin with an underscore too; it needs a class like any other.
+_ADDED = OUR_COLUMNS | {"_dlt_id"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check; ``problems`` say what and where, never a value.
+
+    ``blocks`` says whether its failure stops the promotion.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    facts: dict[str, int | str] = field(default_factory=dict)
+    blocks: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found."""
+        return not self.problems
+
+
+def unclassified_columns(raw: dict[str, list[str]], sources: Iterable[DeclaredSource]) -> Finding:
+    """Find raw columns without a known privacy class; ``raw`` maps source.table to columns."""
+    problems = []
+    for source in sources:
+        table = f"{source.source}.{source.table}"
+        for column in raw.get(table, []):
+            declared = source.columns.get(column)
+            privacy = declared.privacy if declared else None
+            if privacy in PRIVACY_CLASSES:
+                continue
+            unknown = f" ({privacy!r} is no class)" if privacy else ""
+            problems.append(
+                f"{table}.{column} has no privacy class{unknown}; add to "
+                f"dbt_project/{source.file}: `- name: {column}` with `config: {{meta: {{privacy: "
+                f"{' | '.join(sorted(PRIVACY_CLASSES))}}}}}`"
+            )
+    return Finding(problems, {"raw columns": sum(len(columns) for columns in raw.values())})
+
+
+def rows_differ(view: str, rows_from: str, raw_rows: int, view_rows: int) -> Finding:
+    """Compare the live rows of a raw table with the rows of the view that is made of it."""
+    facts: dict[str, int | str] = {f"rows of {rows_from}": raw_rows, f"rows of {view}": view_rows}
+    if raw_rows == view_rows:
+        return Finding([], facts)
+    return Finding(
+        [
+            f"{view} has {view_rows:,} rows, but {rows_from} has {raw_rows:,} live ones; "
+            f"look at the models between them for a join or filter that drops or doubles rows"
+        ],
+        facts,
+    )
+
+
+def too_stale(catalog: Catalog, view: str, now: datetime) -> Finding:
+    """Compare a view's age with its limits.
+
+    Past ``error_after`` it blocks where the view declares ``on_stale: refuse``. A view that
+    declares ``warn`` is published with its age: holding it back would hold back the fresh ones.
+    """
+    served = catalog.views[view]
+    freshness = assess(served, now)
+    if freshness.status == "fresh":
+        return Finding()
+    age = "has no watermark" if freshness.age_s is None else f"is {freshness.age_s:,.0f} s old"
+    blocks = served.on_stale == "refuse" and too_old(served, freshness)
+    return Finding([f"{view} {age}; its limit is {freshness.limit_s} s"], blocks=blocks)
+
+
+def leaks_found(leaks: list[Leak], views: int) -> Finding:
+    """Tell each place where published text looks like personal data."""
+    named = [
+        f"{leak.file}: {leak.view}.{leak.column} holds {leak.pattern} in row {leak.key}"
+        for leak in leaks[:MAX_NAMED]
+    ]
+    more = len(leaks) - len(named)
+    return Finding([*named, *([f"and {more:,} more"] if more > 0 else [])], {"views": views})
+
+
+def raw_columns(warehouse: Path, declarations: Declarations) -> dict[str, list[str]]:
+    """Return the columns of every declared raw table that exists, those that we add left out."""
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        found = connection.execute(
+            "select table_schema || '.' || table_name, column_name "
+            "from information_schema.columns order by ordinal_position"
+        ).fetchall()
+    raw: dict[str, list[str]] = {}
+    for table, column in found:
+        if table in declarations.sources and column not in _ADDED:
+            raw.setdefault(table, []).append(column)
+    return raw
+
+
+def live_rows(warehouse: Path, tables: Iterable[str]) -> dict[str, int]:
+    """Count the rows of raw tables that their sources have not deleted."""
+    counts = {}
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        for table in sorted(set(tables)):
+            source, name = table.split(".", 1)
+            counted = connection.execute(
+                f'select count(*) from "{source}"."{name}" where {DELETED_AT} is null'
+            ).fetchone()
+            counts[table] = int(counted[0]) if counted else 0
+    return counts

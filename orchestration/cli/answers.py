@@ -1,0 +1,107 @@
+"""``grounded sql | lookup | search | tables``: an agent's questions, asked by hand."""
+
+from typing import Annotated, Any
+
+import typer
+
+from orchestration.cli.options import AgentName, AsJson, Home, home_folder
+from orchestration.cli.output import show_answer
+
+Limit = Annotated[int | None, typer.Option("--limit", help="At most this many rows.")]
+Pin = Annotated[str | None, typer.Option("--snapshot", help="Ask this snapshot, not the newest.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("sql")(sql)
+    app.command("lookup")(lookup)
+    app.command("search")(search)
+    app.command("tables")(tables)
+
+
+def sql(
+    agent: AgentName,
+    statement: Annotated[str, typer.Argument(help="One SELECT over the agent's views.")],
+    limit: Limit = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it, don't run it.")] = False,
+    snapshot: Pin = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run one SELECT as an agent.
+
+    Example: grounded sql --agent support_agent "select count(*) from agent_orders"
+    """
+    arguments = {"sql": statement, "limit": limit, "dry_run": dry_run, "snapshot_id": snapshot}
+    return _ask("execute_sql", arguments, agent, home, as_json)
+
+
+def lookup(
+    agent: AgentName,
+    view: Annotated[str, typer.Argument(metavar="VIEW", help="One of the agent's views.")],
+    values: Annotated[list[str], typer.Argument(help="One or more key values.")],
+    key: Annotated[
+        str | None, typer.Option("--key", help="Column; default the view's key.")
+    ] = None,
+    limit: Limit = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> int:
+    """Fetch rows by key, in microseconds.
+
+    Example: grounded lookup --agent support_agent agent_tickets 42
+    """
+    wanted: dict[str, Any] = {"values": values} if len(values) > 1 else {"value": values[0]}
+    arguments = {"table": view, "key": key, "limit": limit, **wanted}
+    return _ask("lookup", arguments, agent, home, as_json)
+
+
+def search(
+    agent: AgentName,
+    query: Annotated[str, typer.Argument(help="What to find, in words.")],
+    view: Annotated[str | None, typer.Option("--view", help="Search this view alone.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option("--filter", help="column=value; may be repeated.")
+    ] = None,
+    limit: Limit = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> int:
+    """Search by meaning and by words.
+
+    Example: grounded search --agent support_agent "parcel never arrived" --filter status=open
+    """
+    arguments = {"query": query, "table": view, "filter": _filters(where), "limit": limit}
+    return _ask("search", arguments, agent, home, as_json)
+
+
+def tables(
+    agent: AgentName,
+    view: Annotated[str | None, typer.Argument(metavar="[VIEW]", help="Describe this one.")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> int:
+    """List an agent's views, or describe one."""
+    if view is not None:
+        return _ask("describe_table", {"table": view}, agent, home, as_json)
+    return _ask("list_tables", {"detail_level": "summary"}, agent, home, as_json)
+
+
+def _ask(tool: str, arguments: dict[str, Any], agent: str, home: Home, as_json: bool) -> int:
+    from serving.agent import connect
+
+    given = {name: value for name, value in arguments.items() if value is not None}
+    with connect(home_folder(home), agent, surface="command line") as connected:
+        return show_answer(connected.call(tool, given), as_json=as_json)
+
+
+def _filters(where: list[str] | None) -> dict[str, str | list[str]] | None:
+    if not where:
+        return None
+    filters: dict[str, list[str]] = {}
+    for item in where:
+        column, separator, value = item.partition("=")
+        if not separator:
+            raise typer.BadParameter(f"write --filter column=value, not {item!r}")
+        filters.setdefault(column, []).append(value)
+    return {column: values[0] if len(values) == 1 else values for column, values in filters.items()}

@@ -1,0 +1,105 @@
+"""``grounded serve | mcp | token | agents``: the surfaces that agents use."""
+
+from typing import Annotated
+
+import typer
+
+from orchestration.cli.options import AgentName, AsJson, Home, home_folder
+from orchestration.cli.output import console, table, write_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("serve")(serve)
+    app.command("mcp")(mcp)
+    app.command("token")(token)
+    app.command("agents")(agents)
+
+
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Address to bind.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", help="0 takes a free one.", min=0, max=65535)
+    ] = 8787,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", help="A name under which callers come; may be repeated."),
+    ] = None,
+    home: Home = None,
+) -> int:
+    """Answer all agents over HTTP, and over MCP at /mcp; each call needs an agent's token."""
+    from serving.http_server import serve as run_server
+    from serving.snapshot_store import current_id
+
+    folder = home_folder(home)
+    current_id(folder)
+    run_server(
+        folder,
+        host=host,
+        port=port,
+        allowed_hosts=allow_host or [],
+        on_listening=lambda address: console().print(
+            f"answering at {address}, MCP at {address}/mcp; tokens: `grounded token AGENT`"
+        ),
+    )
+    return 0
+
+
+def mcp(agent: AgentName, home: Home = None) -> int:
+    """Answer one agent over MCP on stdin and stdout, as desktop clients start it."""
+    import anyio
+
+    from serving.agent import connect
+    from serving.mcp_server import run_stdio
+
+    with connect(home_folder(home), agent, surface="mcp") as connected:
+        anyio.run(run_stdio, connected)
+    return 0
+
+
+def token(
+    agent: Annotated[str, typer.Argument(help="The agent that will use it.")],
+    days: Annotated[float, typer.Option("--days", help="Valid for this long.", min=0.001)] = 90.0,
+    revoke: Annotated[bool, typer.Option("--revoke", help="End all of its tokens.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> int:
+    """Issue a bearer token for `grounded serve`; it is shown once and kept as a hash."""
+    from serving import tokens
+    from serving.errors import Unauthenticated
+    from serving.snapshot_store import current
+
+    folder = home_folder(home)
+    known = current(folder)[1].agents
+    if agent not in known:
+        raise Unauthenticated(f"no agent {agent!r} is published; there are {', '.join(known)}")
+    if revoke:
+        ended = tokens.revoke(folder, agent)
+        text, fields = f"{ended} tokens of {agent} have ended", {"revoked": str(ended)}
+    else:
+        text = tokens.issue(folder, agent, days=days)
+        fields = {"agent": agent, "token": text}
+    if as_json:
+        write_json(fields)
+    else:
+        console().print(text, soft_wrap=True)
+    return 0
+
+
+def agents(home: Home = None, as_json: AsJson = False) -> int:
+    """List the agents and what each of them can reach."""
+    from serving.snapshot_store import current
+
+    catalog = current(home_folder(home))[1]
+    if as_json:
+        for one in catalog.agents.values():
+            views = {view: store.rows for view, store in one.stores.items()}
+            write_json({"agent": one.name, "purpose": one.purpose, "views": views})
+        return 0
+    rows = [
+        [one.name, view, store.rows, "filtered" if view in one.row_filtered else ""]
+        for one in catalog.agents.values()
+        for view, store in sorted(one.stores.items())
+    ]
+    console().print(table(["agent", "view", "rows", ""], rows))
+    return 0

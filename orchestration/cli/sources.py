@@ -1,0 +1,127 @@
+"""``grounded source check | reconcile`` and ``grounded quarantine list | retry``."""
+
+from typing import Annotated
+
+import typer
+
+from orchestration.cli.options import AsJson, Home
+from orchestration.cli.output import console, table, write_json
+
+sources = typer.Typer(
+    help="Check a source's rights and health, or compare raw with it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+quarantine = typer.Typer(
+    help="Rows that broke their declaration, and a second chance for them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Name = Annotated[str, typer.Argument(metavar="SOURCE", help="As in ingestion/sources.yaml.")]
+MaybeName = Annotated[str | None, typer.Argument(metavar="[SOURCE]", help="Default: all.")]
+
+
+@sources.command("check")
+def check(name: Name, home: Home = None, as_json: AsJson = False) -> int:
+    """Print the SQL that grants what is needed, prove that we cannot write, and tell the lag."""
+    from ingestion.log_capture.check import check_source
+    from ingestion.spec import SqlDatabaseSource
+    from orchestration.errors import SettingsError
+    from orchestration.resources import read_settings
+
+    settings = read_settings(home)
+    source = settings.source(name)
+    if not isinstance(source, SqlDatabaseSource):
+        raise SettingsError(
+            f"source {name} is no database; `grounded run --source {name}` tries it"
+        )
+    found = check_source(name, source, settings.home)
+    if as_json:
+        write_json(found.model_dump(mode="json"))
+        return 1 if found.faults else 0
+    out = console()
+    out.print(f"PostgreSQL {found.version}, wal_level {found.wal_level}, our role {found.role}")
+    if found.slot is not None:
+        lag = found.slot.lag_seconds
+        seconds = "unknown" if lag is None else f"{lag:,.0f} s"
+        out.print(
+            f"slot {found.slot.slot}: {found.slot.wal_status}, {found.slot.lag_bytes:,} bytes and "
+            f"{seconds} behind"
+        )
+    refused = (
+        (write, "refused" if no else "ALLOWED") for write, no in found.writing_refused.items()
+    )
+    out.print(table(["writing", ""], refused))
+    out.print("\nAs an administrator, once:\n", style="dim")
+    for statement in found.grants:
+        out.print(f"{statement.rstrip(';')};", markup=False, soft_wrap=True)
+    for fault in found.faults:
+        out.print(f"\n[red]✗[/] {fault}", soft_wrap=True)
+    return 1 if found.faults else 0
+
+
+@sources.command("reconcile")
+def reconcile(name: Name, home: Home = None, as_json: AsJson = False) -> int:
+    """Compare raw with the source now, mend what differs and delete what is gone."""
+    from ingestion.reconcile import reconcile as compare
+    from orchestration.reconciliation import told
+    from orchestration.resources import read_settings
+
+    settings = read_settings(home)
+    out = console()
+    report = compare(
+        name,
+        settings.source(name),
+        settings.home,
+        on_progress=None if as_json else lambda message: out.print(message, style="dim"),
+    )
+    if as_json:
+        write_json(report.model_dump(mode="json"))
+        return 0
+    for line in told(report) or [f"{name}: raw holds what the source holds"]:
+        out.print(line, markup=False, soft_wrap=True)
+    return 0
+
+
+@quarantine.command("list")
+def list_rows(name: MaybeName = None, home: Home = None, as_json: AsJson = False) -> int:
+    """List the rows that wait, with the rule that each of them broke; never their values."""
+    from ingestion.quarantine import list_quarantine
+    from orchestration.resources import read_settings
+
+    settings = read_settings(home)
+    chosen = {name: settings.source(name)} if name else settings.sources
+    waiting = list_quarantine(settings.home, chosen)
+    if as_json:
+        for source, rows in waiting.items():
+            for row in rows:
+                write_json({"source": source, **row.model_dump(mode="json")})
+        return 0
+    cells = [
+        [
+            f"{source}.{row.table_name}",
+            row.row_key,
+            row.reason,
+            f"{row.quarantined_at:%Y-%m-%d %H:%M}",
+        ]
+        for source, rows in waiting.items()
+        for row in rows
+    ]
+    console().print(table(["table", "key", "reason", "since"], cells) if cells else "nothing waits")
+    return 0
+
+
+@quarantine.command("retry")
+def retry_rows(name: Name, home: Home = None, as_json: AsJson = False) -> int:
+    """Read the waiting rows of a source again, after a fix there or in its declaration."""
+    from ingestion.retry import retry
+    from orchestration.resources import read_settings
+
+    settings = read_settings(home)
+    report = retry(name, settings.source(name), settings.home)
+    if as_json:
+        write_json(report.model_dump(mode="json"))
+        return 0
+    rows = [[key, count, report.waiting.get(key, 0)] for key, count in report.waited.items()]
+    console().print(table(["table", "waited", "still wait"], rows) if rows else "nothing waits")
+    return 0

@@ -1,0 +1,54 @@
+"""The dbt-duckdb plugin that gives every DuckDB session the privacy key as two HMAC pads.
+
+    DBT_ENV_SECRET_PRIVACY_KEY -> profiles.yml -> Plugin -> set variable privacy_ipad, privacy_opad
+
+dbt runs it: `plugins: [{module: orchestration.dbt_plugin, config: {key: ...}}]` in a profile.
+"""
+
+from hashlib import sha256
+from typing import Any
+
+from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt_common.exceptions import DbtRuntimeError
+from duckdb import DuckDBPyConnection
+
+MIN_KEY_LENGTH = 32
+_BLOCK_SIZE = 64
+_INNER_BYTE = 0x36
+_OUTER_BYTE = 0x5C
+
+
+class PrivacyKeyError(DbtRuntimeError):
+    """The privacy key is missing or too short to keep pseudonyms from being reversed."""
+
+
+def hmac_pads(key: str) -> tuple[bytes, bytes]:
+    """The inner and the outer padded key of HMAC-SHA256, 64 bytes each.
+
+    Raises PrivacyKeyError, which never shows the key.
+    """
+    if len(key.strip()) < MIN_KEY_LENGTH:
+        state = "is too short" if key.strip() else "is missing"
+        raise PrivacyKeyError(
+            f"The privacy key {state}: masking needs a secret of at least {MIN_KEY_LENGTH} "
+            "characters, and nothing was built. Set DBT_ENV_SECRET_PRIVACY_KEY, for example to the "
+            "output of: openssl rand -hex 32"
+        )
+    secret = key.encode()
+    block = (sha256(secret).digest() if len(secret) > _BLOCK_SIZE else secret).ljust(
+        _BLOCK_SIZE, b"\0"
+    )
+    return bytes(b ^ _INNER_BYTE for b in block), bytes(b ^ _OUTER_BYTE for b in block)
+
+
+class Plugin(BasePlugin):
+    """Sets the pads on each cursor, as DuckDB's variables belong to one connection."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        """Takes the pads from the setting `key`; raises PrivacyKeyError."""
+        self._inner_pad, self._outer_pad = hmac_pads(str(plugin_config.get("key") or ""))
+
+    def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
+        """Sets `privacy_ipad` and `privacy_opad` on one cursor."""
+        cursor.execute("set variable privacy_ipad = ?", [self._inner_pad])
+        cursor.execute("set variable privacy_opad = ?", [self._outer_pad])

@@ -1,0 +1,95 @@
+"""The raw tables as assets: one factory, one run a source, so that a source fails alone."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from ingestion.errors import MissingSecret, SourceFailed
+from ingestion.load import load_source
+from ingestion.report import TableReport
+from ingestion.spec import SourceSpec
+from orchestration.resources import Settings
+
+RETRIES = dg.RetryPolicy(
+    max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+QUARANTINE = "quarantine_within_its_share"
+_KINDS = {"sql_database": "postgres", "rest_api": "api", "files": "markdown"}
+
+
+def source_assets(*, name: str, source: SourceSpec, settings: Settings) -> dg.AssetsDefinition:
+    """Return one asset a raw table, all loaded by one step."""
+
+    @dg.multi_asset(
+        name=name,
+        specs=[
+            dg.AssetSpec(
+                [name, table],
+                description=f"{source.description}: {table}. One row per {' and '.join(keys)}.",
+                group_name="raw",
+                kinds={"dlt", "duckdb", _KINDS[source.kind]},
+                owners=[source.owner],
+            )
+            for table, keys in ((key, spec.primary_key) for key, spec in source.tables.items())
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                QUARANTINE,
+                asset=[name, table],
+                description=f"At most {spec.quarantine.max_share:.1%} of the rows are set aside",
+            )
+            for table, spec in source.tables.items()
+        ],
+        can_subset=True,
+        retry_policy=RETRIES,
+        op_tags={"source": name},
+    )
+    def load(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        tables = sorted(key.path[-1] for key in context.selected_asset_keys)
+        try:
+            report = load_source(
+                name, source, settings.home, tables=tables, on_progress=context.log.info
+            )
+        except MissingSecret as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        except SourceFailed as error:
+            raise dg.Failure(str(error)) from None
+        for alarm in report.alarms:
+            context.log.warning(alarm)
+        for table, loaded in report.tables.items():
+            yield dg.MaterializeResult(
+                asset_key=[name, table],
+                metadata={**_metadata(loaded), "alarms": "\n".join(report.alarms)},
+                check_results=[_quarantine_check(name, table, loaded)],
+            )
+
+    return load
+
+
+def _quarantine_check(source: str, table: str, loaded: TableReport) -> dg.AssetCheckResult:
+    allowed = loaded.max_quarantine_share
+    passed = loaded.quarantine_share <= allowed
+    problem = (
+        f"{loaded.in_quarantine:,} rows of {source}.{table} wait, more than {allowed:.1%}; "
+        f"`grounded quarantine list {source}` tells why, `grounded quarantine retry {source}` "
+        f"loads them after a fix"
+    )
+    return dg.AssetCheckResult(
+        check_name=QUARANTINE,
+        asset_key=[source, table],
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"rows": loaded.in_quarantine, "problems": "" if passed else problem},
+    )
+
+
+def _metadata(loaded: TableReport) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "dagster/row_count": loaded.rows,
+        "rows read": loaded.read,
+        "rows in quarantine": loaded.in_quarantine,
+    }
+    if loaded.watermark is not None:
+        metadata["watermark"] = dg.MetadataValue.timestamp(loaded.watermark)
+    return metadata

@@ -1,0 +1,133 @@
+"""The settings of a process, read from its environment: with the command line, the only reader.
+
+GROUNDED_HOME            run-time folder; default ``data`` in the project
+GROUNDED_PRIVACY_KEY     at least 32 characters; keys every pseudonym
+GROUNDED_WEBHOOK_URL     where a failed run is told; optional
+"""
+
+import os
+import secrets
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import dlt
+from dagster_dbt import DbtCliResource, DbtProject
+from pydantic import SecretStr
+
+from ingestion.connection import points_at_demo
+from ingestion.sources_file import read_sources
+from ingestion.spec import SourceSpec
+from orchestration.errors import SettingsError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+MIN_KEY_CHARACTERS = 32
+KEY_VARIABLE = "GROUNDED_PRIVACY_KEY"
+# dbt scrubs the values of variables with this prefix from everything that it writes.
+_DBT_KEY_VARIABLE = "DBT_ENV_SECRET_PRIVACY_KEY"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are and what was declared; holds no secret."""
+
+    home: Path
+    sources: dict[str, SourceSpec]
+    webhook_url: SecretStr | None
+
+    @property
+    def dbt(self) -> DbtProject:
+        """The dbt project with its artifacts under the run-time folder."""
+        return DbtProject(
+            project_dir=PROJECT_ROOT / "dbt_project",
+            profiles_dir=PROJECT_ROOT / "dbt_project",
+            target_path=self.home / "dbt" / "target",
+        )
+
+    def source(self, name: str) -> SourceSpec:
+        """Return one source; SettingsError names those that there are."""
+        if name not in self.sources:
+            raise SettingsError(f"no source {name}; there are {', '.join(self.sources)}")
+        return self.sources[name]
+
+    @property
+    def demo_sources(self) -> list[str]:
+        """The sources that read the demo because no address is set."""
+        return [name for name, spec in self.sources.items() if points_at_demo(name, spec)]
+
+
+def read_settings(home: Path | None = None) -> Settings:
+    """Read the environment and sources.yaml; SourcesFileError and SettingsError say what to do."""
+    chosen = home or Path(os.environ.get("GROUNDED_HOME", PROJECT_ROOT / "data"))
+    webhook = os.environ.get("GROUNDED_WEBHOOK_URL")
+    return Settings(
+        home=chosen.resolve(),
+        sources=read_sources(),
+        webhook_url=SecretStr(webhook) if webhook else None,
+    )
+
+
+def prepare_environment(settings: Settings) -> None:
+    """Hand dbt and Dagster their folders, and dbt its key: the only way in which they take them."""
+    os.environ["GROUNDED_HOME"] = str(settings.home)
+    os.environ["DAGSTER_HOME"] = str(settings.home / "dagster")
+    os.environ["DO_NOT_TRACK"] = "1"
+    os.environ[_DBT_KEY_VARIABLE] = _privacy_key(settings)
+
+
+def dbt_resource(settings: Settings) -> DbtCliResource:
+    """dbt's command line; its file log is off because it repeats rows of failed casts."""
+    return DbtCliResource(
+        project_dir=settings.dbt,
+        # Beside this Python, for a command that is started without its environment activated.
+        dbt_executable=str(Path(sys.executable).with_name("dbt")),
+        global_config_flags=["--log-level-file", "none", "--no-use-colors"],
+    )
+
+
+def ensure_manifest(settings: Settings) -> Path:
+    """Return dbt's manifest, parsed again when a file of the project is newer."""
+    project = settings.dbt
+    manifest = project.manifest_path
+    newest = max(
+        path.stat().st_mtime
+        for path in Path(project.project_dir).rglob("*")
+        if path.suffix in {".sql", ".yml"}
+    )
+    if not manifest.exists() or manifest.stat().st_mtime < newest:
+        prepare_environment(settings)
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        parsed = dbt_resource(settings).cli(["parse", "--quiet"], target_path=manifest.parent)
+        parsed.wait()
+        # dbt leaves an unchanged manifest's time as it was.
+        manifest.touch()
+    return manifest
+
+
+def _privacy_key(settings: Settings) -> str:
+    key: object = os.environ.get(KEY_VARIABLE) or dlt.secrets.get("privacy.key")
+    if key is None and len(settings.demo_sources) == len(settings.sources):
+        return _demo_key(settings.home)
+    if key is None:
+        raise SettingsError(
+            f"{KEY_VARIABLE} is not set; pseudonyms need a key of at least {MIN_KEY_CHARACTERS} "
+            "characters, for example from `openssl rand -hex 32`"
+        )
+    if len(str(key)) < MIN_KEY_CHARACTERS:
+        raise SettingsError(
+            f"{KEY_VARIABLE} has fewer than {MIN_KEY_CHARACTERS} characters; "
+            "make one with `openssl rand -hex 32`"
+        )
+    return str(key)
+
+
+def _demo_key(home: Path) -> str:
+    """A random key for the demo's invented people, made once and kept beside their data."""
+    path = home / "secrets" / "privacy_key"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        fresh = path.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_hex(32), encoding="ascii")
+        fresh.replace(path)
+    return path.read_text(encoding="ascii")

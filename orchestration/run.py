@@ -1,0 +1,100 @@
+"""Runs the pipeline once in this process, under the Dagster instance of the run-time folder.
+
+one run a source -> one run for models and publication
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from ingestion.demo import SERVICES, up
+from orchestration.definitions import build_definitions
+from orchestration.errors import SettingsError
+from orchestration.resources import PROJECT_ROOT, Settings, prepare_environment
+from orchestration.run_log import Progress, progress_logger
+
+LOGGER = "progress"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of the pipeline ended: a line for each failure, and whether it published."""
+
+    failures: list[str]
+    published: bool
+    seconds: float
+
+
+def dagster_home(home: Path) -> Path:
+    """Return the instance's folder, with the configuration that every instance here has."""
+    folder = home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT_ROOT / "orchestration" / "dagster.yaml", folder / "dagster.yaml")
+    return folder
+
+
+def start_demo(settings: Settings, note: Callable[[str], None]) -> None:
+    """Start the upstreams that sources read because they have no address of their own."""
+    services = [name for name in settings.demo_sources if name in SERVICES]
+    if services:
+        up(settings.home, services=services, on_progress=note)
+
+
+def run_pipeline(
+    settings: Settings, *, sources: Sequence[str] | None, progress: Progress
+) -> Outcome:
+    """Load the sources (all when none is named), then build and publish.
+
+    A failed source is told in ``failures`` and does not stop the rest.
+    """
+    unknown = sorted(set(sources or []) - set(settings.sources))
+    if unknown:
+        raise SettingsError(
+            f"no source {', '.join(unknown)}; there are {', '.join(settings.sources)}"
+        )
+    began = time.monotonic()
+    failures = []
+    prepare_environment(settings)
+    with _instance(settings.home) as instance:
+        progress.note("reading the project")
+        definitions = build_definitions(settings, loggers={LOGGER: progress_logger(progress)})
+        for name in sources or settings.sources:
+            failures += _execute(definitions, dg.AssetSelection.key_prefixes([name]), instance)
+        downstream = dg.AssetSelection.groups("staging", "marts", "agents", "serving")
+        failed = _execute(definitions, downstream, instance)
+    return Outcome([*failures, *failed], not failed, time.monotonic() - began)
+
+
+@contextmanager
+def _instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.from_config(str(dagster_home(home))) as instance:
+        yield instance
+
+
+def _execute(
+    definitions: dg.Definitions, selection: dg.AssetSelection, instance: dg.DagsterInstance
+) -> list[str]:
+    job = definitions.resolve_implicit_global_asset_job_def()
+    graph = definitions.resolve_asset_graph()
+    result = job.execute_in_process(
+        run_config={"loggers": {LOGGER: {}}},
+        asset_selection=sorted(selection.resolve(graph)),
+        instance=instance,
+        raise_on_error=False,
+    )
+    return [_reason(event) for event in result.get_step_failure_events()]
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """One line; an error that is none of ours is told by its kind, because texts quote rows."""
+    failure = event.step_failure_data
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description)
+    cause = failure.error.cause if failure.error and failure.error.cause else failure.error
+    kind = cause.cls_name if cause else "an unknown error"
+    return f"{event.step_key}: {kind}; the run's page in `grounded dev` has the trace"

@@ -1,0 +1,211 @@
+"""The published views, the search index and the snapshot as assets of one publication.
+
+agents.* -> serving/<view> -> serving/search_index -> serving/snapshot
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from orchestration.automation import WHEN_UPSTREAM_CHANGES
+from orchestration.publishing import (
+    CLASSIFIED,
+    FRESH,
+    NO_PERSONAL_DATA,
+    RECONCILED,
+    Publication,
+    publish,
+)
+from orchestration.resources import Settings
+from serving.declarations import AGENT_SCHEMA, Declarations
+from serving.embedder import MiniLm, builtin_model_dir
+from serving.errors import PublishError
+
+OWNER = "team:data"
+GROUP = "serving"
+PREVIEW_ROWS = 5
+SNAPSHOT = dg.AssetKey([GROUP, "snapshot"])
+SEARCH_INDEX = dg.AssetKey([GROUP, "search_index"])
+
+
+def serving_assets(*, declarations: Declarations, settings: Settings) -> dg.AssetsDefinition:
+    """Return the assets of a publication; they change together or not at all."""
+
+    @dg.multi_asset(
+        name="publish",
+        specs=_specs(declarations),
+        check_specs=_check_specs(declarations),
+        op_tags={"layer": GROUP},
+    )
+    def publication(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        def told(step: str, done: int, total: int) -> None:
+            context.log.info(f"{step}: {done:,} of {total:,}")
+
+        try:
+            published = publish(
+                settings.home,
+                declarations,
+                MiniLm(builtin_model_dir()),
+                on_progress=told,
+                on_wait=context.log.info,
+            )
+        except PublishError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        yield from _check_results(published, declarations)
+        if published.blocking:
+            raise dg.Failure(
+                "not promoted, the snapshot before it still answers: "
+                + "; ".join(published.blocking),
+                allow_retries=False,
+            )
+        if published.missing:
+            context.log.warning(f"not loaded yet: {', '.join(published.missing)}")
+        yield from _results(published, declarations)
+
+    return publication
+
+
+def agent_assets(declarations: Declarations) -> list[dg.AssetSpec]:
+    """The agents themselves, at the end of the lineage: who reads which published view."""
+    return [
+        dg.AssetSpec(
+            ["agents", name],
+            description=agent.purpose,
+            deps=[dg.AssetKey([GROUP, view]) for view in agent.views] + [SNAPSHOT],
+            group_name="readers",
+            kinds={"agent"},
+            owners=[OWNER],
+        )
+        for name, agent in declarations.agents.items()
+    ]
+
+
+def _specs(declarations: Declarations) -> list[dg.AssetSpec]:
+    def spec(
+        key: dg.AssetKey, description: str, deps: list[dg.AssetKey], kind: str
+    ) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            key,
+            deps=deps,
+            description=description,
+            group_name=GROUP,
+            kinds={kind},
+            owners=[OWNER],
+            automation_condition=WHEN_UPSTREAM_CHANGES,
+        )
+
+    views = {name: dg.AssetKey([GROUP, name]) for name in declarations.views}
+    searched = [views[name] for name, view in declarations.views.items() if view.serve.search]
+    return [
+        *(
+            spec(
+                key,
+                declarations.views[name].description,
+                [dg.AssetKey([AGENT_SCHEMA, name])],
+                "duckdb",
+            )
+            for name, key in views.items()
+        ),
+        spec(SEARCH_INDEX, "Vectors and full text. One row per chunk.", searched, "lancedb"),
+        spec(
+            SNAPSHOT,
+            "What agents read: all views and the index. One folder per publication.",
+            [*views.values(), SEARCH_INDEX],
+            "duckdb",
+        ),
+    ]
+
+
+def _check_specs(declarations: Declarations) -> list[dg.AssetCheckSpec]:
+    specs = [
+        dg.AssetCheckSpec(
+            CLASSIFIED,
+            asset=SNAPSHOT,
+            blocking=True,
+            description="Every raw column has a privacy class that the project knows",
+        ),
+        dg.AssetCheckSpec(
+            NO_PERSONAL_DATA,
+            asset=SNAPSHOT,
+            blocking=True,
+            description="No published text looks like an e-mail, phone, card, IBAN or SSN",
+        ),
+    ]
+    for name, view in declarations.views.items():
+        asset = dg.AssetKey([GROUP, name])
+        specs.append(
+            dg.AssetCheckSpec(
+                FRESH, asset=asset, blocking=True, description="The view is within its limit"
+            )
+        )
+        if view.serve.rows_from:
+            specs.append(
+                dg.AssetCheckSpec(
+                    RECONCILED,
+                    asset=asset,
+                    blocking=True,
+                    description=f"As many rows as {view.serve.rows_from} has live ones",
+                )
+            )
+    return specs
+
+
+def _check_results(
+    published: Publication, declarations: Declarations
+) -> Iterator[dg.AssetCheckResult]:
+    for (asset, check), finding in published.findings.items():
+        severity = dg.AssetCheckSeverity.ERROR if finding.blocks else dg.AssetCheckSeverity.WARN
+        yield dg.AssetCheckResult(
+            check_name=check,
+            asset_key=[GROUP, asset],
+            passed=finding.passed,
+            severity=severity,
+            metadata={**finding.facts, "problems": "\n".join(finding.problems)},
+        )
+    for name in published.missing:
+        for check in (FRESH, *([RECONCILED] if declarations.views[name].serve.rows_from else [])):
+            yield dg.AssetCheckResult(
+                check_name=check,
+                asset_key=[GROUP, name],
+                passed=False,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"problems": "not loaded yet"},
+            )
+
+
+def _results(
+    published: Publication, declarations: Declarations
+) -> Iterator[dg.MaterializeResult[None]]:
+    catalog = published.catalog
+    for name in declarations.views:
+        if name in published.missing:
+            yield dg.MaterializeResult(asset_key=[GROUP, name], metadata={"not loaded yet": True})
+            continue
+        file = published.folder / catalog.stores[name].duckdb
+        metadata: dict[str, Any] = {
+            "dagster/row_count": catalog.stores[name].rows,
+            "preview": dg.MetadataValue.md(_preview(file, name)),
+        }
+        as_of = catalog.views[name].data_as_of
+        if as_of is not None:
+            metadata["data as of"] = dg.MetadataValue.timestamp(as_of)
+        yield dg.MaterializeResult(asset_key=[GROUP, name], metadata=metadata)
+    chunks = sum(catalog.index.chunks.values()) if catalog.index else 0
+    yield dg.MaterializeResult(asset_key=SEARCH_INDEX, metadata={"dagster/row_count": chunks})
+    yield dg.MaterializeResult(
+        asset_key=SNAPSHOT,
+        metadata={
+            "snapshot": catalog.snapshot_id,
+            "expired": ", ".join(published.expired) or "none",
+        },
+    )
+
+
+def _preview(file: Path, view: str) -> str:
+    """The first rows, which are masked like all that is published."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        frame = connection.execute(f'from "{view}" limit {PREVIEW_ROWS}').df()
+    return str(frame.map(lambda value: str(value)[:80]).to_markdown(index=False))
