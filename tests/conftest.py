@@ -1,0 +1,20 @@
+"""What tests of more than one area use: real upstreams and a whole pipeline run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingestion.demo import down, up
+from tests.servers import server_folder
+
+SCALE = 0.05
+
+
+@pytest.fixture(scope="session")
+def upstreams() -> Iterator[Path]:
+    """The folder of small demo upstreams that tests only read."""
+    with server_folder() as home:
+        up(home, scale=SCALE)
+        yield home
+        down(home)

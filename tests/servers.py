@@ -1,0 +1,53 @@
+"""Real servers that tests own, on loopback, stopped by their own process id."""
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ingestion.demo import postgres
+from ingestion.demo.state import free_ports
+
+PASSWORD = "only-for-tests"
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A folder that a server of another account can enter.
+
+    pytest closes its own temporary folder to other accounts whenever another session starts, and
+    PostgreSQL does not run as root.
+    """
+    with tempfile.TemporaryDirectory(prefix="grounded-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+class Postgres:
+    """A PostgreSQL 18 with logical decoding, of the package that the demo uses."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_ports(1)[0]
+        self._process = 0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def start(self) -> None:
+        """Start it, on the same port as before where that is free."""
+        self._process, self._port = postgres.start(self._folder, port=self._port, password=PASSWORD)
+
+    def stop(self) -> None:
+        """Cut off every client and stop."""
+        postgres.end(self._folder, self._process)
+
+    def kill(self) -> None:
+        """Kill the postmaster as a crash would; its backends notice and end."""
+        os.kill(self._process, signal.SIGKILL)
+        while postgres.pid(self._folder) is not None:
+            time.sleep(0.01)
+
+    def url(self, database: str = "postgres") -> str:
+        """The superuser's address of a database."""
+        return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self._port}/{database}"
