@@ -77,9 +77,12 @@ class Comparison:
 
 
 def differences(
-    comparison: Comparison, at_source: dict[Key, Row], in_raw: dict[Key, Row]
+    comparison: Comparison, at_source: dict[Key, Row], in_raw: dict[Key, Row], until: datetime
 ) -> tuple[list[Key], list[Key], list[Key]]:
-    """Return the keys missing, extra and different; rows that changed meanwhile are none."""
+    """Return the keys missing, extra and different; rows that changed meanwhile are none.
+
+    ``until`` is the source's clock after both sides were read.
+    """
     aside = {
         key_parts(row.row_key, len(comparison.compared.key))
         for row in list_quarantine(comparison.home, {comparison.source: comparison.spec})[
@@ -90,7 +93,7 @@ def differences(
     readers = [key_as_read(column) for column in comparison.compared.key]
 
     def settled(row: Row) -> bool:
-        return not _is_newer(comparison, row)
+        return not _changed_meanwhile(comparison, row, until)
 
     def waits(key: Key) -> bool:
         return tuple(read(part) for read, part in zip(readers, key, strict=True)) in aside
@@ -109,10 +112,15 @@ def differences(
     return missing, extra, different
 
 
-def _is_newer(comparison: Comparison, row: Row) -> bool:
-    """Whether a row changed after the load that the comparison follows."""
+def _changed_meanwhile(comparison: Comparison, row: Row, until: datetime) -> bool:
+    """Whether a row changed between the load that the comparison follows and its reading.
+
+    A cursor beyond ``until`` is of a writer whose clock is ahead, and tells nothing about that.
+    """
     cursor = comparison.compared.cursor
     if cursor is None or row.cursor is None or cursor.kind not in ("instant", "date"):
         return False
-    bound = comparison.since if cursor.kind == "instant" else comparison.since.date()
-    return int(row.cursor) > int(text_of(bound) or 0)
+    window = (comparison.since, until)
+    bounds = window if cursor.kind == "instant" else tuple(instant.date() for instant in window)
+    after, last = (int(text_of(bound) or 0) for bound in bounds)
+    return after < int(row.cursor) <= last

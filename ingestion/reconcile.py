@@ -5,7 +5,7 @@ ordinary load -> ranges on both sides -> rows of the ranges that differ -> load 
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -39,6 +39,8 @@ from ingestion.status import still_served
 KEYS_A_LOAD = 5_000
 # Beyond this many odd rows one reading of the whole table is cheaper than reading by key.
 KEYS_BY_KEY = 50_000
+# What a clock without fractions is behind at most.
+A_SECOND = timedelta(seconds=1)
 
 OnProgress = Callable[[str], None]
 
@@ -145,8 +147,7 @@ def _compare_all(
     url = connect(name, spec, home).url
     engine = open_engine(url.get_secret_value())
     try:
-        with engine.connect() as live:
-            since = _present(live)
+        since = _present(engine)
         load_source(name, spec, home, tables=tables, on_progress=told)
         return {
             table: _compare(Comparison(name, spec, home, table, engine, since), told)
@@ -169,7 +170,8 @@ def _compare(comparison: Comparison, told: OnProgress) -> TableReconciliation:
         odd = {part for part in theirs.keys() | ours.keys() if theirs.get(part) != ours.get(part)}
         at_source = {row.key: row for row in side.rows(odd)} if odd else {}
     in_raw = {row.key: row for row in raw.rows(odd)} if odd else {}
-    missing, extra, different = differences(comparison, at_source, in_raw)
+    until = _present(comparison.engine) + A_SECOND
+    missing, extra, different = differences(comparison, at_source, in_raw, until)
     refused = brake(
         f"{comparison.source}.{name}", len(extra), comparison.raw_rows, comparison.limits
     )
@@ -210,8 +212,10 @@ def _load(comparison: Comparison, selection: Selection, told: OnProgress) -> int
     return 0 if report.refused else report.gone
 
 
-def _present(live: sa.Connection) -> datetime:
-    """The source's own clock, in UTC."""
-    now: datetime | str = live.execute(sa.select(sa.func.current_timestamp())).scalar_one()
+def _present(engine: sa.Engine) -> datetime:
+    """The source's own clock, in UTC; MySQL and SQLite leave out the fraction of the second."""
+    # A transaction of its own: PostgreSQL's clock stands still within one.
+    with engine.connect() as live:
+        now: datetime | str = live.execute(sa.select(sa.func.current_timestamp())).scalar_one()
     now = datetime.fromisoformat(now) if isinstance(now, str) else now
     return now.astimezone(UTC) if now.tzinfo else now.replace(tzinfo=UTC)

@@ -1,12 +1,12 @@
 """Real servers that tests own, on loopback, stopped by their own process id."""
 
-import os
-import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from ingestion.demo import postgres
 from ingestion.demo.state import free_ports
@@ -43,11 +43,28 @@ class Postgres:
         postgres.end(self._folder, self._process)
 
     def kill(self) -> None:
-        """Kill the postmaster as a crash would; its backends notice and end."""
-        os.kill(self._process, signal.SIGKILL)
-        while postgres.pid(self._folder) is not None:
+        """Kill the server and its backends at once, as a crash of the machine would.
+
+        A backend that outlives the postmaster holds the shared memory, and so blocks a restart.
+        """
+        postmaster = psutil.Process(self._process)
+        # Stopped first, so that none is forked between the listing and the kill.
+        postmaster.suspend()
+        family = [postmaster, *postmaster.children(recursive=True)]
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        while any(_is_alive(process) for process in family):
             time.sleep(0.01)
 
     def url(self, database: str = "postgres") -> str:
         """The superuser's address of a database."""
         return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self._port}/{database}"
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether it still holds anything; a zombie that nobody has waited for does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
