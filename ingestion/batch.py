@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -73,7 +74,8 @@ class Batch:
     that its listing ended. ``seen`` holds the keys read of tables that are whole or selected, and
     ``places`` the files that were read anew or are gone. Of ``unfinished`` tables only a first
     part was read; ``watermarks`` are those that differ from the load's beginning. ``alarms`` are
-    what a person must know although the load went well.
+    what a person must know although the load went well. ``note`` writes into the
+    warehouse, under its lock, what must be known of this load before its first row comes.
     """
 
     source: str
@@ -90,6 +92,7 @@ class Batch:
     watermarks: dict[str, datetime] = field(default_factory=dict)
     alarms: list[str] = field(default_factory=list)
     http: Callable[[], HttpReport] | None = None
+    note: Callable[[Path], None] | None = None
 
     def reads_all(self, table: str) -> bool:
         """Whether this load was told to read every row of a table."""

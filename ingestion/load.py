@@ -106,6 +106,7 @@ def _load(
         capture = _capture(spec, connection, batch, home, tables)
         if capture is not None:
             stack.callback(capture.close)
+            batch.note = capture.note
         found = capture.resources() if capture else _resources(spec, connection, batch, home, told)
         resources = [
             resource
@@ -146,6 +147,8 @@ def _moved(
     pipeline.normalize()
     with writing(home, on_wait=told) as warehouse:
         told("loading")
+        if batch.note is not None:
+            batch.note(warehouse)
         info = pipeline.load()
         info.raise_on_failed_jobs()
         report = _settle(warehouse, spec, batch, names, info, began)

@@ -2,7 +2,8 @@
 
 state of each table + slot + catalog -> snapshot or changes -> rows and tombstones for dlt
 
-``close`` it; call ``confirm`` after the load is durable.
+``note`` where it will bring raw before its rows are loaded, ``confirm`` it after the load is
+durable, and ``close`` it.
 """
 
 import shutil
@@ -18,13 +19,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from dlt.extract import DltResource
 
-from ingestion.batch import DELETED_AT, Batch, Vanished
+from ingestion.batch import DELETED_AT, Batch, Vanished, current_load_id
 from ingestion.databases import open_engine
 from ingestion.errors import CaptureRefused
 from ingestion.log_capture.changes import MAX_CHANGES, ChangeReader, Progress
 from ingestion.log_capture.first_snapshot import snapshot_rows
 from ingestion.log_capture.fold import Fold
-from ingestion.log_capture.plan import Held, Plan, make_plan
+from ingestion.log_capture.plan import Plan, make_plan
+from ingestion.log_capture.positions import Held, Noted, held_positions, note_positions
 from ingestion.log_capture.publication import Captured, ensure_publication
 from ingestion.log_capture.slot import (
     advance_slot,
@@ -44,7 +46,6 @@ QUIET_BYTES = 16 * 1024 * 1024
 """A load with no change moves the slot only past a whole segment of the log: the server keeps the
 log by segments, and a warm loop would write its position into the warehouse every second."""
 
-_STATE = "log_capture"
 _INSTANT = pa.timestamp("us", tz="UTC")
 
 
@@ -72,8 +73,10 @@ class LogCapture:
         self._plan: Plan | None = None
         self._captured: dict[str, Captured] = {}
         self._spools: dict[str, TableSpool] = {}
+        self._held: dict[str, Held] = {}
         self._positions: dict[str, int] = {}
         self._snapshot = ""
+        self._load_id = ""
         self._confirmed: int | None = None
 
     def resources(self) -> list[DltResource]:
@@ -84,6 +87,12 @@ class LogCapture:
         """Let go of connections and spooled rows."""
         self._stack.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def note(self, warehouse: Path) -> None:
+        """Write where this load will bring each table; the writer's lock is held."""
+        if self._positions:
+            noted = {name: self._noted(name) for name in self._positions}
+            note_positions(warehouse, self._batch.source, noted)
 
     def confirm(self) -> None:
         """Let the server forget what is durable here; a failure is an alarm, not a lost load."""
@@ -103,8 +112,6 @@ class LogCapture:
             plan = self._begin()
             rows = self._snapshot_of(name) if name in plan.snapshots else self._changes_of(name)
             yield from rows
-            if name in self._positions:
-                dlt.current.resource_state(name)[_STATE] = self._state(name)
 
         return dlt.resource(
             read,
@@ -122,7 +129,9 @@ class LogCapture:
         live = self._stack.enter_context(open_connection(self._url))
         captured = ensure_publication(live, self.publication, self._spec)
         self._captured = {table.name: table for table in captured}
-        held = {name: self._held(name) for name in self._spec.tables}
+        self._load_id = current_load_id()
+        there = held_positions(self._home, self._batch.source)
+        held = self._held = {name: there.get(name, Held()) for name in self._spec.tables}
         plan = make_plan(live, self.slot, self._captured, held, self._names)
         self._batch.alarms += plan.alarms
         if plan.snapshots:
@@ -161,14 +170,17 @@ class LogCapture:
             if progress.committed_at is not None:
                 self._batch.watermarks[name] = progress.committed_at
 
-    def _held(self, name: str) -> Held:
-        return Held.of(dlt.current.resource_state(name).get(_STATE))
-
-    def _state(self, name: str) -> dict[str, Any]:
-        table = self._captured[name]
+    def _noted(self, name: str) -> Noted:
+        table, before = self._captured[name], self._held[name]
         is_new = self._plan is not None and name in self._plan.snapshots
-        shape = dict(table.shape) if is_new else self._held(name).shape
-        return {"lsn": self._positions[name], "origin": table.origin, "shape": shape}
+        shape = table.shape if is_new else before.shape
+        aside = {row.row_key for row in self._batch.quarantined if row.table_name == name}
+        return Noted(
+            Held(self._positions[name], table.origin, shape, self._load_id),
+            before=before.load_id,
+            is_straight=name in self.fresh,
+            aside=len(aside),
+        )
 
     def _snapshot_of(self, name: str) -> Iterator[Any]:
         table = self._captured[name]

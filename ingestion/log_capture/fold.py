@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ingestion.batch import DELETED_AT, QUARANTINE
 from ingestion.log_capture.spool import CAME_FROM, GONE_AT, LEFT_ALONE, SEQUENCE, TableSpool
-from ingestion.names import LOAD_ID, raw_name
+from ingestion.names import raw_name
 from ingestion.postgres_arrow import UNFIT
 from ingestion.regroup import regrouped
 from ingestion.warehouse import warehouse_path, writing
@@ -138,16 +138,14 @@ class Fold:
             f"where {SEQUENCE} in (select final from final) "
             f"and list_contains({LEFT_ALONE}, {_text(name)})"
         )
-        self._db.execute(f"create table trail as select final, {self._places()} from {found}")
         while self._one(f"select count(*) from {found} where written < 0"):
             self._step_back(found)
-            self._db.execute(f"insert into trail select final, {self._places()} from {found}")
         self._db.execute(
             f"create table {value} as select f.final, c.{column} as value from {found} f "
             f"join changes c on c.{SEQUENCE} = f.written"
         )
         self._add_from_raw(name, found, value)
-        self._db.execute("drop table carried; drop table trail")
+        self._db.execute("drop table carried")
         return (
             f"case when list_contains({LEFT_ALONE}, {_text(name)}) "
             f"then (select any_value(value) from {value} where final = {SEQUENCE}) "
@@ -202,27 +200,18 @@ class Fold:
         )
 
     def _add_from_raw(self, name: str, found: str, value: str) -> None:
-        """Take from raw what no change wrote; a quarantined row is newer than the one in raw.
-
-        A load that died after this table was merged and before its position was committed left the
-        row under a later key of its trail, with a load id that dlt does not know as completed.
-        """
+        """Take from raw what no change wrote; a quarantined row is newer than the one in raw."""
         if not self._one(f"select count(*) from {found} where written is null"):
             return
         kind = _duck(self._spool.columns[name].arrow)
         aside = f"warehouse.{_quoted(self._schema)}.{QUARANTINE}"
-        loads = f"warehouse.{_quoted(self._schema)}._dlt_loads"
-        same = self._same_key("f")
+        same = " and ".join(
+            f"r.{_quoted(raw_name(key))} = f.k{index}" for index, key in enumerate(self._key)
+        )
         self._with_raw(
             f"insert into {value} select f.final, r.{_quoted(raw_name(name))}::{kind} "
             f"from {found} f join warehouse.{self._raw} r on {same} "
-            f"where f.written is null and r.{DELETED_AT} is null; "
-            f"insert into {value} select f.final, any_value(r.{_quoted(raw_name(name))})::{kind} "
-            f"from {found} f join trail t on t.final = f.final "
-            f"join warehouse.{self._raw} r on {self._same_key('t')} "
-            f"where f.written is null and r.{DELETED_AT} is null "
-            f"and r.{LOAD_ID} not in (select load_id from {loads}) "
-            f"and f.final not in (select final from {value}) group by f.final",
+            f"where f.written is null and r.{DELETED_AT} is null",
             f"delete from {value} using {found} f, {aside} q "
             f"where f.final = {value}.final and f.written is null "
             f"and q.table_name = {_text(self._table)} and {self._set_aside()}",
@@ -230,12 +219,6 @@ class Fold:
 
     def _places(self) -> str:
         return ", ".join(f"k{index}" for index in range(len(self._key)))
-
-    def _same_key(self, alias: str) -> str:
-        """Whether a row ``r`` of raw has the key of a row of ours."""
-        return " and ".join(
-            f"r.{_quoted(raw_name(key))} = {alias}.k{index}" for index, key in enumerate(self._key)
-        )
 
     def _set_aside(self) -> str:
         """Whether a row of the quarantine has the key of a row of ``found``."""

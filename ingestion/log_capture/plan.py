@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ingestion.errors import CaptureRefused
+from ingestion.log_capture.positions import Held
 from ingestion.log_capture.publication import Captured
 from ingestion.log_capture.slot import (
     Live,
@@ -14,22 +14,6 @@ from ingestion.log_capture.slot import (
     end_of_log,
     read_slot,
 )
-
-
-@dataclass(frozen=True)
-class Held:
-    """What raw has of a table: all that committed before ``lsn``; 0 for nothing."""
-
-    lsn: int = 0
-    origin: str = ""
-    shape: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, state: Mapping[str, Any] | None) -> "Held":
-        """Read the state that was committed with the table's rows."""
-        if state is None:
-            return cls()
-        return cls(int(state["lsn"]), str(state["origin"]), dict(state["shape"]))
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from ingestion.errors import SourceFailed
@@ -128,10 +128,8 @@ FILES = st.dictionaries(
 
 @settings(
     max_examples=6,
-    deadline=None,
     # An example is whole loads: making a failing one smaller would take minutes.
     phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(versions=st.lists(FILES, min_size=2, max_size=4))
 def test_after_any_changes_the_table_is_that_of_the_files_in_order(

@@ -290,7 +290,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     return lambda: folder / str(next(numbers))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     style=st.sampled_from(sorted(STYLES)),
     number=st.integers(0, 14),

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import lancedb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_warehouse import (
     SPAM_CANARY,
@@ -200,8 +200,6 @@ def test_a_query_is_text_and_never_syntax(
 
 @settings(
     max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(query=st.text(min_size=1, max_size=60))
 def test_any_query_is_answered_or_refused_as_empty(searcher: Searcher, query: str) -> None:

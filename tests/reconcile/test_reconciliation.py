@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from ingestion import reconcile as module
@@ -218,10 +218,8 @@ def test_a_table_whose_keys_all_changed_counts_as_lost_though_it_has_as_many_row
 
 @settings(
     max_examples=5,
-    deadline=None,
     # An example is whole loads: making a failing one smaller would take minutes.
     phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @pytest.mark.parametrize("source", ["sqlite"], indirect=True)
 @given(

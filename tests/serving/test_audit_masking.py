@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.redaction import LONGEST_TEXT, masked, masked_text
@@ -66,7 +66,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(json_values)
 def test_any_arguments_can_be_written(value: object) -> None:
     json.dumps(masked(value))
