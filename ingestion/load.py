@@ -27,6 +27,7 @@ from ingestion.faults import explain
 from ingestion.files import file_resources
 from ingestion.first_load import fresh_tables, load_straight
 from ingestion.log_capture import LogCapture
+from ingestion.plain_parquet import write_plainly
 from ingestion.quarantine import quarantine_resource, release_healthy
 from ingestion.report import LoadReport, TableReport
 from ingestion.rest_api import rest_resources
@@ -165,8 +166,7 @@ def _pipeline(name: str, home: Path, unfinished: Path, told: OnProgress) -> dlt.
     dlt.config["runtime.dlthub_telemetry"] = False
     # Loaded files are copies of raw rows outside the warehouse, where nothing would erase them.
     dlt.config["load.delete_completed_jobs"] = True
-    # A package lives for seconds on a local disk: compressing it costs more than it saves.
-    dlt.config["data_writer.compression"] = "none"
+    write_plainly()
     # By default dlt takes a page of each resource in turn, and so would ask for what was set aside
     # or has vanished before the readers are done.
     dlt.config["extract.next_item_mode"] = "fifo"
