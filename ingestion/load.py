@@ -23,6 +23,7 @@ from filelock import FileLock
 
 from ingestion.batch import DELETED_AT, WATERMARKS, Batch, Selection
 from ingestion.connection import Connection, connect
+from ingestion.destination import WarehouseDestination
 from ingestion.faults import explain
 from ingestion.files import file_resources
 from ingestion.first_load import fresh_tables, load_straight
@@ -145,7 +146,8 @@ def _moved(
     pipeline.extract(source)
     told(f"normalising {sum(batch.read.values()):,} rows")
     pipeline.normalize()
-    with writing(home, on_wait=told) as warehouse:
+    # One connection throughout, or each of dlt's would open the file anew.
+    with writing(home, on_wait=told) as warehouse, duckdb.connect(str(warehouse)):
         told("loading")
         info = pipeline.load()
         info.raise_on_failed_jobs()
@@ -173,7 +175,7 @@ def _pipeline(name: str, home: Path, unfinished: Path, told: OnProgress) -> dlt.
     pipeline = dlt.pipeline(
         pipeline_name=name,
         pipelines_dir=str(home / "dlt"),
-        destination=dlt.destinations.duckdb(str(warehouse_path(home))),
+        destination=WarehouseDestination(str(warehouse_path(home))),
         dataset_name=name,
     )
     # dlt's warnings quote values and schemas; what matters is raised.
