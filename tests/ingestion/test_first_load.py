@@ -1,8 +1,14 @@
 """What makes a first load fast, and that it changes no value."""
 
 import math
+import os
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -18,8 +24,12 @@ from ingestion.plain_parquet import write_plainly
 from ingestion.postgres_numeric import MAX_DIGITS, from_binary
 from ingestion.spec import SourceSpec
 from tests.ingestion.conftest import Database
+from tests.ingestion.first_load_and_die import declared
 from tests.servers import Postgres
 
+ROOT = Path(__file__).parents[2]
+SCRIPT = Path(__file__).with_name("first_load_and_die.py")
+KILLED_IN = ("extracting", "loading", "loading")
 Declare = Callable[[dict[str, Any]], SourceSpec]
 Numbers = tuple[int, int, list[Decimal | None]]
 
@@ -113,3 +123,45 @@ def test_a_load_package_is_written_without_dictionaries_and_statistics(tmp_path:
     column = written.metadata.row_group(0).column(0)
     assert (column.has_dictionary_page, column.is_stats_set) == (False, False)
     assert written.read().to_pydict() == rows.to_pydict()
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("capture", ["cursor", "log"])
+def test_a_first_load_killed_anywhere_neither_loses_nor_doubles_a_row(
+    database: Database, request: pytest.FixtureRequest, capture: str
+) -> None:
+    seed = int(os.environ.get("GROUNDED_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+    chance = random.Random(seed)
+    request.node.add_report_section("call", "seed", f"GROUNDED_SEED={seed}")
+    database.execute(
+        "create table items (id bigint primary key, code text, price numeric(12, 2), "
+        "changed_at timestamptz not null default now())",
+        "insert into items (id, code, price) "
+        "select i, md5(i::text), -i / 100.0 from generate_series(1, 200000) i",
+    )
+    for phase in KILLED_IN:
+        kill_in(database, capture, phase, chance.uniform(0, 0.6))
+    database.load(declared(capture))
+    assert database.raw(
+        "select count(*), count(distinct id), sum(price) from own.items "
+        "where code = md5(id::varchar) and _deleted_at is null"
+    ) == [(200_000, 200_000, Decimal("-200001000.00"))]
+
+
+def kill_in(database: Database, capture: str, phase: str, after: float) -> None:
+    """Load, and kill the load so many seconds after it said that it is in this phase."""
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(database.home), capture],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        next(line for line in process.stdout if line.startswith(phase))
+        # Not a wait for something: the instant of the kill is the test's input.
+        time.sleep(after)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
