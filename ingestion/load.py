@@ -23,10 +23,12 @@ from filelock import FileLock
 
 from ingestion.batch import DELETED_AT, WATERMARKS, Batch, Selection
 from ingestion.connection import Connection, connect
+from ingestion.destination import WarehouseDestination
 from ingestion.faults import explain
 from ingestion.files import file_resources
 from ingestion.first_load import fresh_tables, load_straight
 from ingestion.log_capture import LogCapture
+from ingestion.plain_parquet import write_plainly
 from ingestion.quarantine import quarantine_resource, release_healthy
 from ingestion.report import LoadReport, TableReport
 from ingestion.rest_api import rest_resources
@@ -145,7 +147,8 @@ def _moved(
     pipeline.extract(source)
     told(f"normalising {sum(batch.read.values()):,} rows")
     pipeline.normalize()
-    with writing(home, on_wait=told) as warehouse:
+    # One connection throughout, or each of dlt's would open the file anew.
+    with writing(home, on_wait=told) as warehouse, duckdb.connect(str(warehouse)):
         told("loading")
         if batch.note is not None:
             batch.note(warehouse)
@@ -168,15 +171,14 @@ def _pipeline(name: str, home: Path, unfinished: Path, told: OnProgress) -> dlt.
     dlt.config["runtime.dlthub_telemetry"] = False
     # Loaded files are copies of raw rows outside the warehouse, where nothing would erase them.
     dlt.config["load.delete_completed_jobs"] = True
-    # A package lives for seconds on a local disk: compressing it costs more than it saves.
-    dlt.config["data_writer.compression"] = "none"
+    write_plainly()
     # By default dlt takes a page of each resource in turn, and so would ask for what was set aside
     # or has vanished before the readers are done.
     dlt.config["extract.next_item_mode"] = "fifo"
     pipeline = dlt.pipeline(
         pipeline_name=name,
         pipelines_dir=str(home / "dlt"),
-        destination=dlt.destinations.duckdb(str(warehouse_path(home))),
+        destination=WarehouseDestination(str(warehouse_path(home))),
         dataset_name=name,
     )
     # dlt's warnings quote values and schemas; what matters is raised.

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from dlt.sources.sql_database import BaseTableLoader
 
+from ingestion.postgres_numeric import from_binary
 from ingestion.postgres_types import PgColumn, from_text, out_of_range, session_options
 from ingestion.regroup import regrouped
 from ingestion.row_model import SetAside
@@ -80,11 +81,13 @@ def read_columns(live: sa.Connection, schema: str | None, table: str) -> list[Pg
 
 
 def plain(rows: pa.Table, columns: list[PgColumn]) -> pa.Table:
-    """Turn the driver's opaque numerics into DECIMAL(p, s), and mark rows that raw cannot hold."""
+    """Turn numerics into DECIMAL(p, s), and mark rows that raw cannot hold."""
     unfit: dict[str, pa.ChunkedArray] = {}
     for index, column in enumerate(columns):
         values, mask = rows.column(index), None
-        if isinstance(values.type, pa.BaseExtensionType):
+        if column.short_decimal is not None:
+            values, mask = from_binary(values, column.short_decimal)
+        elif isinstance(values.type, pa.BaseExtensionType):
             values, mask = from_text(values.cast(values.type.storage_type), column.arrow)
         else:
             mask = out_of_range(values)
@@ -135,6 +138,8 @@ def address(url: sa.URL) -> str:
 
 
 def _readable(column: PgColumn) -> sa.ColumnElement[Any]:
+    if column.short_decimal is not None:
+        return sa.func.pg_catalog.numeric_send(sa.column(column.name)).label(column.name)
     if column.is_native:
         return sa.column(column.name)
     quoted: sa.ColumnClause[Any] = sa.column(column.name)

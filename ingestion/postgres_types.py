@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ingestion.postgres_numeric import MAX_DIGITS
+
 _BOOL, _BYTEA, _INT8, _INT2, _INT4, _TEXT, _FLOAT4, _FLOAT8 = 16, 17, 20, 21, 23, 25, 700, 701
 _BPCHAR, _VARCHAR, _DATE, _TIMESTAMP, _TIMESTAMPTZ, _NUMERIC = 1042, 1043, 1082, 1114, 1184, 1700
 _JSON = (114, 3802)
@@ -72,6 +74,12 @@ class PgColumn:
         scale = ((self.modifier - 4 & 0x7FF) ^ 1024) - 1024
         fits = precision <= 38 and 0 <= scale <= precision
         return pa.decimal128(precision, scale) if fits else None
+
+    @property
+    def short_decimal(self) -> pa.Decimal128Type | None:
+        """The DECIMAL where it fits in 64 bits: it is then read in its binary form."""
+        kind = self.decimal
+        return kind if kind is not None and kind.precision <= MAX_DIGITS else None
 
     @property
     def arrow(self) -> pa.DataType:

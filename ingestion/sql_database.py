@@ -59,6 +59,9 @@ def _table(
     columns: list[PgColumn] | None,
 ) -> DltResource:
     metadata = sa.MetaData(schema=spec.db_schema)
+    if columns and name not in batch.selection:
+        # dlt would ask for types, keys and indexes too, in a tenth of a second.
+        sa.Table(table.source_table or name, metadata, *(sa.Column(c.name) for c in columns))
     resource = _reflected(
         credentials=engine,
         table=table.source_table or name,

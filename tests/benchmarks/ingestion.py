@@ -55,6 +55,7 @@ def measured(server: Postgres, rows: int, runs: int) -> list[Figure]:
         live.execute("vacuum analyze items")
     cursor, log = declared("cursor"), declared("log")
     copies, firsts, seconds, captures = [], [], [], []
+    log_firsts: list[float] = []
     for _ in range(runs):
         copies.append(timed(lambda: copy_to_nothing(url)))
         with tempfile.TemporaryDirectory() as home:
@@ -62,19 +63,22 @@ def measured(server: Postgres, rows: int, runs: int) -> list[Figure]:
             change(url, rows // 100)
             seconds.append(timed(lambda: load_source("items", cursor, Path(home))))
         with tempfile.TemporaryDirectory() as home:
-            load_source("items", log, Path(home))
+            log_firsts.append(timed(lambda: load_source("items", log, Path(home))))
             change(url, rows // 10)
             captures.append(timed(lambda: load_source("items", log, Path(home))))
         with psycopg.connect(url, autocommit=True) as live:
             live.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
             live.execute("vacuum items")
     ratios = [first / copy for first, copy in zip(firsts, copies, strict=True)]
+    log_ratios = [first / copy for first, copy in zip(log_firsts, copies, strict=True)]
     rates = [rows // 10 / taken for taken in captures]
     name = f"extract and load {rows:,} rows"
     return [
         median(name, "COPY binary to nothing", "seconds", copies, "s"),
         median(name, "grounded", "seconds", firsts, "s"),
         median(name, "grounded / COPY", "ratio", ratios, "x"),
+        median(name, "grounded, log capture's first load", "seconds", log_firsts, "s"),
+        median(name, "log capture's first load / COPY", "ratio", log_ratios, "x"),
         median("second load, 1 % changed, cursor", "grounded", "seconds", seconds, "s"),
         median("log capture into raw", "grounded", "row changes", rates, "1/s"),
     ]
