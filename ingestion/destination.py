@@ -55,10 +55,19 @@ class WarehouseDestination(duckdb):
     def capabilities(self, config: Any = None, naming: Any = None) -> Any:
         """What DuckDB can do; the same throughout a load."""
         if config is not None or naming is not None:
-            return super().capabilities(config, naming)
+            return _transactional(super().capabilities(config, naming))
         if self._known is None:
-            self._known = super().capabilities()
+            self._known = _transactional(super().capabilities())
         return self._known.copy()
+
+
+def _transactional(known: DestinationCapabilitiesContext) -> DestinationCapabilitiesContext:
+    """Say that DuckDB has transactions, which dlt does not know.
+
+    Without one, a load killed between the deletions and the insertions of a merge lost the rows.
+    """
+    known.supports_transactions = True
+    return known
 
 
 class _Client(DuckDbClient):
