@@ -76,7 +76,8 @@ class Batch:
     that its listing ended. ``seen`` holds the keys read of tables that are whole or selected, and
     ``places`` the files that were read anew or are gone. Of ``unfinished`` tables only a first
     part was read, and of ``folded`` ones each key came once; ``watermarks`` are those that differ
-    from the load's beginning. ``alarms`` are what a person must know although the load went well.
+    from the load's beginning. Tables to be read ``anew`` begin with no cursor or position, as if
+    they had never been loaded. ``alarms`` are what a person must know although the load went well.
     """
 
     source: str
@@ -90,6 +91,7 @@ class Batch:
     seen: dict[str, list[pa.Table]] = field(default_factory=dict)
     findings: dict[str, "Vanished"] = field(default_factory=dict)
     unfinished: set[str] = field(default_factory=set)
+    anew: frozenset[str] = frozenset()
     folded: set[str] = field(default_factory=set)
     watermarks: dict[str, datetime] = field(default_factory=dict)
     alarms: list[str] = field(default_factory=list)
@@ -99,6 +101,12 @@ class Batch:
         """Whether this load was told to read every row of a table."""
         chosen = self.selection.get(table)
         return chosen is not None and chosen.keys is None
+
+    def begin(self, table: str) -> bool:
+        """Forget a table's cursor where it is to be read anew, and say whether it is."""
+        if table in self.anew:
+            dlt.current.resource_state(table).clear()
+        return table in self.anew
 
     def see(self, table: str, keys: pa.Table) -> None:
         """Remember that the source has rows with these keys, malformed or not."""

@@ -10,8 +10,9 @@ half-written package can neither be loaded twice nor stop later loads.
 import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,10 +24,18 @@ from filelock import FileLock
 
 from ingestion.batch import DELETED_AT, KEYS_ARE_UNIQUE, WATERMARKS, Batch, Selection
 from ingestion.connection import Connection, connect
+from ingestion.errors import RawTableLost
 from ingestion.faults import explain
 from ingestion.files import file_resources
 from ingestion.first_load import fresh_tables, load_straight
 from ingestion.log_capture import LogCapture
+from ingestion.lost_tables import (
+    forget_shape,
+    let_make_again,
+    loaded_tables,
+    look_for_lost,
+    refuse_lost,
+)
 from ingestion.quarantine import quarantine_resource, release_healthy
 from ingestion.report import LoadReport, TableReport
 from ingestion.rest_api import rest_resources
@@ -62,13 +71,16 @@ def load_source(
     *,
     tables: list[str] | None = None,
     selection: Mapping[str, Selection] | None = None,
+    anew: Collection[str] = (),
     on_progress: OnProgress | None = None,
 ) -> LoadReport:
     """Bring a source's new and changed rows into raw; run twice at once, the second waits.
 
     ``tables`` loads those alone; ``selection`` reads chosen rows of its tables, wherever their
-    cursors are, and moves no watermark. Raises SourceFailed, MissingSecret or WarehouseBusy; then
-    raw is as it was, or holds whole tables that the next load brings again.
+    cursors are, and moves no watermark; tables ``anew`` are read from the start, and rows that
+    their source no longer has become tombstones, as happens by itself to a raw table that was
+    dropped. Raises SourceFailed, MissingSecret or WarehouseBusy; then raw is as it was, or holds
+    whole tables that the next load brings again.
     """
     told = on_progress or (lambda message: None)
     connection = connect(name, spec, home)
@@ -78,7 +90,9 @@ def load_source(
         failure = failure_file(home, name)
         try:
             report = in_rounds(
-                lambda names: _load(name, spec, connection, home, names, selection or {}, told),
+                lambda names: _load_whole(
+                    _Job(name, spec, connection, home, names, selection or {}, told), anew
+                ),
                 tables,
                 told,
             )
@@ -94,19 +108,44 @@ def load_source(
         return report
 
 
-def _load(
-    name: str,
-    spec: SourceSpec,
-    connection: Connection,
-    home: Path,
-    tables: list[str] | None,
-    selection: Mapping[str, Selection],
-    told: OnProgress,
-) -> LoadReport:
+@dataclass(frozen=True)
+class _Job:
+    """What one load is asked for."""
+
+    name: str
+    spec: SourceSpec
+    connection: Connection
+    home: Path
+    tables: list[str] | None
+    selection: Mapping[str, Selection]
+    told: OnProgress
+
+
+def _load_whole(job: _Job, anew: Collection[str]) -> LoadReport:
+    """Load; where raw has lost tables, bring them back first."""
+    try:
+        return _load(job, frozenset(anew))
+    except RawTableLost as error:
+        lost = error.tables
+    listed = ", ".join(lost)
+    job.told(f"raw has lost {listed}: reading from the start")
+    _load(replace(job, tables=lost, selection={}), frozenset(lost), is_lost=True)
+    report = _load(job, frozenset(anew) - set(lost))
+    alarm = f"raw had lost {listed}, so every row was read anew"
+    return report.model_copy(update={"alarms": [alarm, *report.alarms]})
+
+
+def _load(job: _Job, anew: frozenset[str], *, is_lost: bool = False) -> LoadReport:
     began = time.monotonic()
-    batch = Batch(source=name, started_at=datetime.now(UTC), selection=selection)
+    name, spec, connection, home = job.name, job.spec, job.connection, job.home
+    tables, selection, told = job.tables, job.selection, job.told
+    batch = Batch(source=name, started_at=datetime.now(UTC), selection=selection, anew=anew)
     unfinished = home / "dlt" / f"{name}.unfinished"
     pipeline = _pipeline(name, home, unfinished, told)
+    if is_lost and pipeline.schema_names:
+        forget_shape(pipeline, anew)
+    loaded = loaded_tables(pipeline).intersection(spec.tables if tables is None else tables)
+    look_for_lost(home, name, loaded)
     with ExitStack() as stack:
         capture = _capture(spec, connection, batch, home, tables)
         if capture is not None:
@@ -118,10 +157,14 @@ def _load(
             if (tables is None or resource.name in tables)
             and (not selection or resource.name in selection)
         ]
-        fresh = fresh_tables(spec, connection.url.get_secret_value(), pipeline)
+        fresh = (
+            set() if is_lost else fresh_tables(spec, connection.url.get_secret_value(), pipeline)
+        )
         if capture is not None:
             capture.fresh = fresh
-        report = _moved(spec, batch, home, pipeline, resources, fresh, unfinished, told, began)
+        report = _moved(
+            spec, batch, home, pipeline, resources, fresh, loaded, unfinished, told, began
+        )
         if capture is not None:
             capture.confirm()
     return report.model_copy(update={"alarms": batch.alarms})
@@ -134,6 +177,7 @@ def _moved(
     pipeline: dlt.Pipeline,
     resources: list[DltResource],
     fresh: set[str],
+    loaded: set[str],
     unfinished: Path,
     told: OnProgress,
     began: float,
@@ -155,6 +199,9 @@ def _moved(
     with writing(home, on_wait=told) as warehouse, duckdb.connect(str(warehouse)) as held:
         if batch.folded.issuperset(names):
             held.execute(f"set global memory_limit = '{FOLDED_MEMORY}'")
+        refuse_lost(held, batch.source, loaded.intersection(names))
+        if batch.anew - loaded:
+            let_make_again(held, batch.source, pipeline)
         told("loading")
         info = pipeline.load()
         info.raise_on_failed_jobs()

@@ -162,6 +162,8 @@ class LogCapture:
                 self._batch.watermarks[name] = progress.committed_at
 
     def _held(self, name: str) -> Held:
+        if name in self._batch.anew:
+            return Held()
         return Held.of(dlt.current.resource_state(name).get(_STATE))
 
     def _state(self, name: str) -> dict[str, Any]:
