@@ -5,6 +5,7 @@ IngestionError
 ├── MissingSecret       a source's address or credential is not set
 ├── SourceFailed        one source could not be loaded; its raw tables are as they were
 ├── UnloadableTable     a table has a shape that raw cannot hold
+├── RawTableLost        a raw table was dropped by hand; the load brings it back by itself
 ├── ShrinkRefused       a table lost more rows than its declaration allows; nothing was deleted
 ├── MissingDriver       no Python package for this kind of database is installed
 ├── HttpFault           an API did not answer, or answered what cannot be used
@@ -44,6 +45,14 @@ class UnloadableTable(IngestionError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}; rename it at the source, or load a view that does")
+
+
+class RawTableLost(IngestionError):
+    """Raw tables were dropped while their cursor stayed; caught where they are loaded anew."""
+
+    def __init__(self, source: str, tables: list[str]) -> None:
+        super().__init__(f"raw has lost {', '.join(tables)} of {source}; load the source again")
+        self.tables = tables
 
 
 class ShrinkRefused(IngestionError):

@@ -54,6 +54,7 @@ def _resource(
     name: str, table: FileTableSpec, folder: Path, batch: Batch, home: Path
 ) -> DltResource:
     def rows() -> Iterator[Any]:
+        batch.begin(name)
         state = dlt.current.resource_state(name)
         is_document = table.format == "markdown"
         key = [raw_name(column) for column in table.primary_key]

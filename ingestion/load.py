@@ -9,38 +9,43 @@ half-written package can neither be loaded twice nor stop later loads.
 
 import logging
 import shutil
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dlt
 import duckdb
-from dlt.common.pipeline import LoadInfo
 from dlt.extract import DltResource
 from filelock import FileLock
 
-from ingestion.batch import DELETED_AT, WATERMARKS, Batch, Selection
+from ingestion.batch import KEYS_ARE_UNIQUE, Batch, Selection
 from ingestion.connection import Connection, connect
 from ingestion.destination import WarehouseDestination
+from ingestion.errors import RawTableLost
 from ingestion.faults import explain
 from ingestion.files import file_resources
 from ingestion.first_load import fresh_tables, load_straight
 from ingestion.log_capture import LogCapture
+from ingestion.lost_tables import (
+    forget_shape,
+    let_make_again,
+    loaded_tables,
+    look_for_lost,
+    refuse_lost,
+)
 from ingestion.plain_parquet import write_plainly
-from ingestion.quarantine import quarantine_resource, release_healthy
-from ingestion.report import LoadReport, TableReport
+from ingestion.quarantine import quarantine_resource
+from ingestion.report import LoadReport
 from ingestion.rest_api import rest_resources
 from ingestion.rounds import in_rounds
+from ingestion.settle import settle
 from ingestion.spec import (
     FilesSource,
-    FileTableSpec,
     RestApiSource,
-    RestTableSpec,
     SourceSpec,
     SqlDatabaseSource,
-    SqlTableSpec,
 )
 from ingestion.sql_database import sql_resources
 from ingestion.status import failure_file, still_served
@@ -48,6 +53,11 @@ from ingestion.vanished import vanished_resources
 from ingestion.warehouse import warehouse_path, writing
 
 _CONTRACT = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
+
+FOLDED_MEMORY = "512MB"
+"""Where each key comes once, a merge is two statements that spill: 3,000,000 rows of 1.2 GB pass
+under this limit. Where it has to choose a row of each key it may fail below what they take, so that
+there DuckDB's own limit applies, most of the machine."""
 
 OnProgress = Callable[[str], None]
 
@@ -59,13 +69,16 @@ def load_source(
     *,
     tables: list[str] | None = None,
     selection: Mapping[str, Selection] | None = None,
+    anew: Collection[str] = (),
     on_progress: OnProgress | None = None,
 ) -> LoadReport:
     """Bring a source's new and changed rows into raw; run twice at once, the second waits.
 
     ``tables`` loads those alone; ``selection`` reads chosen rows of its tables, wherever their
-    cursors are, and moves no watermark. Raises SourceFailed, MissingSecret or WarehouseBusy; then
-    raw is as it was, or holds whole tables that the next load brings again.
+    cursors are, and moves no watermark; tables ``anew`` are read from the start, and rows that
+    their source no longer has become tombstones, as happens by itself to a raw table that was
+    dropped. Raises SourceFailed, MissingSecret or WarehouseBusy; then raw is as it was, or holds
+    whole tables that the next load brings again.
     """
     told = on_progress or (lambda message: None)
     connection = connect(name, spec, home)
@@ -75,7 +88,9 @@ def load_source(
         failure = failure_file(home, name)
         try:
             report = in_rounds(
-                lambda names: _load(name, spec, connection, home, names, selection or {}, told),
+                lambda names: _load_whole(
+                    _Job(name, spec, connection, home, names, selection or {}, told), anew
+                ),
                 tables,
                 told,
             )
@@ -91,19 +106,42 @@ def load_source(
         return report
 
 
-def _load(
-    name: str,
-    spec: SourceSpec,
-    connection: Connection,
-    home: Path,
-    tables: list[str] | None,
-    selection: Mapping[str, Selection],
-    told: OnProgress,
-) -> LoadReport:
-    began = time.monotonic()
-    batch = Batch(source=name, started_at=datetime.now(UTC), selection=selection)
-    unfinished = home / "dlt" / f"{name}.unfinished"
-    pipeline = _pipeline(name, home, unfinished, told)
+@dataclass(frozen=True)
+class _Job:
+    """What one load is asked for."""
+
+    name: str
+    spec: SourceSpec
+    connection: Connection
+    home: Path
+    tables: list[str] | None
+    selection: Mapping[str, Selection]
+    told: OnProgress
+
+
+def _load_whole(job: _Job, anew: Collection[str]) -> LoadReport:
+    """Load; where raw has lost tables, bring them back first."""
+    try:
+        return _load(job, frozenset(anew))
+    except RawTableLost as error:
+        lost = error.tables
+    listed = ", ".join(lost)
+    job.told(f"raw has lost {listed}: reading from the start")
+    _load(replace(job, tables=lost, selection={}), frozenset(lost), is_lost=True)
+    report = _load(job, frozenset(anew) - set(lost))
+    alarm = f"raw had lost {listed}, so every row was read anew"
+    return report.model_copy(update={"alarms": [alarm, *report.alarms]})
+
+
+def _load(job: _Job, anew: frozenset[str], *, is_lost: bool = False) -> LoadReport:
+    name, spec, connection, home = job.name, job.spec, job.connection, job.home
+    tables, selection, told = job.tables, job.selection, job.told
+    batch = Batch(source=name, started_at=datetime.now(UTC), selection=selection, anew=anew)
+    pipeline = _pipeline(name, home, told)
+    if is_lost and pipeline.schema_names:
+        forget_shape(pipeline, anew)
+    loaded = loaded_tables(pipeline).intersection(spec.tables if tables is None else tables)
+    look_for_lost(home, name, loaded)
     with ExitStack() as stack:
         capture = _capture(spec, connection, batch, home, tables)
         if capture is not None:
@@ -116,29 +154,32 @@ def _load(
             if (tables is None or resource.name in tables)
             and (not selection or resource.name in selection)
         ]
-        fresh = fresh_tables(spec, connection.url.get_secret_value(), pipeline)
+        fresh = (
+            set() if is_lost else fresh_tables(spec, connection.url.get_secret_value(), pipeline)
+        )
         if capture is not None:
             capture.fresh = fresh
-        report = _moved(spec, batch, home, pipeline, resources, fresh, unfinished, told, began)
+        report = _moved(job, batch, pipeline, resources, fresh, loaded)
         if capture is not None:
             capture.confirm()
     return report.model_copy(update={"alarms": batch.alarms})
 
 
 def _moved(
-    spec: SourceSpec,
+    job: _Job,
     batch: Batch,
-    home: Path,
     pipeline: dlt.Pipeline,
     resources: list[DltResource],
     fresh: set[str],
-    unfinished: Path,
-    told: OnProgress,
-    began: float,
+    loaded: set[str],
 ) -> LoadReport:
     """Extract and normalise without the warehouse, then load under its lock."""
+    spec, home, told = job.spec, job.home, job.told
     names = [resource.name for resource in resources]
     closing = [*vanished_resources(spec, batch, home, names), quarantine_resource(batch)]
+    for resource in (*resources, *closing):
+        # What log capture says of its rows would stay with the table.
+        resource.apply_hints(additional_table_hints={KEYS_ARE_UNIQUE: False})
     load_straight([*resources, *closing], fresh)
     source = dlt.source(lambda: [*resources, *closing], name=batch.source)()
     source.schema.set_schema_contract(_CONTRACT)  # type: ignore[arg-type]
@@ -148,19 +189,29 @@ def _moved(
     told(f"normalising {sum(batch.read.values()):,} rows")
     pipeline.normalize()
     # One connection throughout, or each of dlt's would open the file anew.
-    with writing(home, on_wait=told) as warehouse, duckdb.connect(str(warehouse)):
+    with writing(home, on_wait=told) as warehouse, duckdb.connect(str(warehouse)) as held:
+        if batch.folded.issuperset(names):
+            held.execute(f"set global memory_limit = '{FOLDED_MEMORY}'")
+        refuse_lost(held, batch.source, loaded.intersection(names))
+        if batch.anew - loaded:
+            let_make_again(held, batch.source, pipeline)
         told("loading")
         if batch.note is not None:
             batch.note(warehouse)
         info = pipeline.load()
         info.raise_on_failed_jobs()
-        report = _settle(warehouse, spec, batch, names, info, began)
-    unfinished.unlink()
+        report = settle(held, spec, batch, names, info)
+    _unfinished(home, batch.source).unlink()
     return report
 
 
-def _pipeline(name: str, home: Path, unfinished: Path, told: OnProgress) -> dlt.Pipeline:
-    working = home / "dlt" / name
+def _unfinished(home: Path, name: str) -> Path:
+    """The file that is there while a load has not ended well."""
+    return home / "dlt" / f"{name}.unfinished"
+
+
+def _pipeline(name: str, home: Path, told: OnProgress) -> dlt.Pipeline:
+    working, unfinished = home / "dlt" / name, _unfinished(home, name)
     if unfinished.exists():
         told("the last load did not end; going on from what the warehouse holds")
         shutil.rmtree(working, ignore_errors=True)
@@ -206,81 +257,3 @@ def _resources(
     if isinstance(spec, FilesSource):
         return file_resources(spec, connection, batch, home)
     return sql_resources(spec, connection, batch)
-
-
-def _settle(
-    warehouse: Path,
-    spec: SourceSpec,
-    batch: Batch,
-    tables: list[str],
-    info: LoadInfo,
-    began: float,
-) -> LoadReport:
-    """Write the watermarks, only now that all rows are durable, and count what is there."""
-    with duckdb.connect(str(warehouse)) as connection:
-        watermarks = f'"{batch.source}"."{WATERMARKS}"'
-        connection.execute(
-            f"create table if not exists {watermarks} "
-            "(table_name varchar primary key, watermark timestamptz not null)"
-        )
-        existing = _tables(connection, batch.source)
-        partial = batch.unfinished - batch.watermarks.keys()
-        for table in set(tables) - set(batch.selection) - partial:
-            connection.execute(
-                f"insert or replace into {watermarks} values (?, ?)",
-                [table, batch.watermarks.get(table, batch.started_at)],
-            )
-        rows = {table: _count(connection, batch.source, table, existing) for table in tables}
-        aside = release_healthy(connection, spec, batch, existing)
-    return LoadReport(
-        source=batch.source,
-        load_ids=list(info.loads_ids),
-        tables={
-            table: _report(table, spec.tables[table], batch, rows[table], aside[table])
-            for table in tables
-        },
-        seconds=time.monotonic() - began,
-        http=batch.http() if batch.http is not None else None,
-        unfinished=sorted(batch.unfinished),
-    )
-
-
-def _report(
-    table: str,
-    declared: SqlTableSpec | RestTableSpec | FileTableSpec,
-    batch: Batch,
-    rows: int,
-    aside: int,
-) -> TableReport:
-    gone = batch.findings.get(table)
-    return TableReport(
-        rows=rows,
-        read=batch.read[table],
-        quarantined=sum(row.table_name == table for row in batch.quarantined),
-        watermark=None
-        if table in batch.selection or table in batch.unfinished - batch.watermarks.keys()
-        else batch.watermarks.get(table, batch.started_at),
-        in_quarantine=aside,
-        max_quarantine_share=declared.quarantine.max_share,
-        waiting=batch.waiting[table],
-        new=gone.new if gone else 0,
-        gone=gone.gone if gone else 0,
-        refused=gone.refused if gone else None,
-    )
-
-
-def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
-    found = connection.execute(
-        "select table_name from information_schema.tables where table_schema = ?", [schema]
-    ).fetchall()
-    return {row[0] for row in found}
-
-
-def _count(
-    connection: duckdb.DuckDBPyConnection, schema: str, table: str, existing: set[str]
-) -> int:
-    if table not in existing:
-        return 0
-    query = f'select count(*) from "{schema}"."{table}" where {DELETED_AT} is null'
-    counted = connection.execute(query).fetchone()
-    return int(counted[0]) if counted else 0

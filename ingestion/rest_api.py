@@ -100,6 +100,7 @@ def _endpoint(
     set_aside = setting_aside(batch, name)
 
     def rows() -> Iterator[list[Row]]:
+        is_anew = batch.begin(name)
         progress = Progress(table, dlt.current.resource_state(name), batch.started_at)
         is_chosen = name in batch.selection
         since = {} if is_chosen else progress.since()
@@ -112,7 +113,7 @@ def _endpoint(
             good = [row for row in checked if row is not None]
             progress.saw(good, reading.began)
             yield batch.stamp_rows(good)
-            if progress.can_pause and not is_chosen:
+            if progress.can_pause and not is_chosen and not is_anew:
                 reading.pause_after(table.checkpoint_pages)
         _conclude(name, table, batch, progress, reading)
 
@@ -137,7 +138,7 @@ def _conclude(
     name: str, table: RestTableSpec, batch: Batch, progress: Progress, reading: Reading
 ) -> None:
     """Move the table's cursor, as far as its listing was read; chosen rows move none."""
-    if table.cursor is None or batch.reads_all(name):
+    if table.cursor is None or batch.reads_all(name) or name in batch.anew:
         batch.whole.add(name)
     if name in batch.selection:
         return
@@ -151,7 +152,7 @@ def _conclude(
 def _wanted(page: list[Row], name: str, table: RestTableSpec, batch: Batch) -> list[Row]:
     """Return the page's rows that this load is about, and tell which keys the source has."""
     keys = [tuple(str(row.get(column)) for column in table.primary_key) for row in page]
-    if table.cursor is None or name in batch.selection:
+    if table.cursor is None or name in batch.selection or name in batch.anew:
         texts = {
             column: pa.array([key[index] for key in keys], pa.string())
             for index, column in enumerate(table.primary_key)

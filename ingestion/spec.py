@@ -80,9 +80,14 @@ class TableSpec(_Spec):
 
 
 class SqlTableSpec(TableSpec):
-    """A table of a database; ``source_table`` where it has another name there."""
+    """A table of a database; ``source_table`` where it has another name there.
+
+    ``partial`` says that the publication of its log holds rows or columns back on purpose; without
+    it such a publication is refused.
+    """
 
     source_table: str | None = None
+    partial: bool = False
 
 
 class CompletenessSpec(_Spec):

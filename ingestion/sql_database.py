@@ -105,7 +105,7 @@ def _wanted(
         query = query if is_postgres else readable(query, source)
         if chosen is not None and chosen.keys is not None:
             return query.where(chosen_rows(source, table.primary_key, chosen.keys))
-        if cursor is None or batch.reads_all(name):
+        if cursor is None or batch.reads_all(name) or batch.begin(name):
             batch.whole.add(name)
             return query
         start = lower_bound(dlt.current.resource_state(name), cursor.overlap)

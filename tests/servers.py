@@ -25,18 +25,33 @@ def server_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-class Postgres:
-    """A PostgreSQL 18 with logical decoding, of the package that the demo uses."""
+def programs(version: int) -> Path | None:
+    """The folder of a PostgreSQL's programs: of the demo's wheel, Debian's, or .ci/run's npm."""
+    wheel = {16: "pginstall", 18: "pginstall18"}
+    if version in wheel:
+        return postgres.bundled(wheel[version])
+    root = Path(__file__).parents[1]
+    places = [
+        Path(f"/usr/lib/postgresql/{version}/bin"),
+        root / f".venv/node_modules/postgresql-{version}/native/bin",
+    ]
+    return next((place for place in places if (place / "initdb").exists()), None)
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+
+class Postgres:
+    """A PostgreSQL with logical decoding: the demo's 18, or the one of a folder of programs."""
+
+    def __init__(self, folder: Path, programs: Path | None = None) -> None:
+        self._folder, self._programs = folder, programs
         self._port = free_ports(1)[0]
         self._process = 0
         folder.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
         """Start it, on the same port as before where that is free."""
-        self._process, self._port = postgres.start(self._folder, port=self._port, password=PASSWORD)
+        self._process, self._port = postgres.start(
+            self._folder, port=self._port, password=PASSWORD, programs=self._programs
+        )
 
     def stop(self) -> None:
         """Cut off every client and stop."""

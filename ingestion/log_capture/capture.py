@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from dlt.extract import DltResource
 
-from ingestion.batch import DELETED_AT, Batch, Vanished, current_load_id
+from ingestion.batch import DELETED_AT, KEYS_ARE_UNIQUE, Batch, Vanished, current_load_id
 from ingestion.databases import open_engine
 from ingestion.errors import CaptureRefused
 from ingestion.log_capture.changes import MAX_CHANGES, ChangeReader, Progress
@@ -131,7 +131,10 @@ class LogCapture:
         self._captured = {table.name: table for table in captured}
         self._load_id = current_load_id()
         there = held_positions(self._home, self._batch.source)
-        held = self._held = {name: there.get(name, Held()) for name in self._spec.tables}
+        held = self._held = {
+            name: Held() if name in self._batch.anew else there.get(name, Held())
+            for name in self._spec.tables
+        }
         plan = make_plan(live, self.slot, self._captured, held, self._names)
         self._batch.alarms += plan.alarms
         if plan.snapshots:
@@ -187,7 +190,7 @@ class LogCapture:
         seen: list[Path] = []
         folder = self._folder / f"{name}.seen"
         folder.mkdir(parents=True, exist_ok=True)
-        with_hints = _Hints(table.columns)
+        with_hints = _Hints(table.columns, keys_are_unique=False)
         engine = open_engine(self._url)
         for rows in snapshot_rows(engine, table, self._snapshot):
             self._batch.read[name] += rows.num_rows
@@ -219,8 +222,10 @@ class LogCapture:
     def _changes_of(self, name: str) -> Iterator[Any]:
         spool = self._spools[name]
         if not spool.changes:
+            self._batch.folded.add(name)
             return
-        with_hints = _Hints(list(spool.columns.values()))
+        with_hints = _Hints(list(spool.columns.values()), keys_are_unique=True)
+        self._batch.folded.add(name)
         fold = self._fold(name, spool)
         try:
             for rows in fold.rows():
@@ -253,14 +258,19 @@ class LogCapture:
 class _Hints:
     """Tells dlt, with a table's first rows, what their Arrow types do not say."""
 
-    def __init__(self, columns: list[PgColumn]) -> None:
-        self._columns = {
+    def __init__(self, columns: list[PgColumn], *, keys_are_unique: bool) -> None:
+        self._is_first = True
+        self._table = {KEYS_ARE_UNIQUE: keys_are_unique}
+        self._columns: Any = {
             raw_name(name): {**hint, "name": raw_name(name)}
             for name, hint in hints(columns).items()
         }
 
     def __call__(self, rows: pa.Table) -> Any:
-        if not self._columns:
+        if not self._is_first:
             return rows
-        told, self._columns = self._columns, {}
-        return dlt.mark.with_hints(rows, dlt.mark.make_hints(columns=told))  # type: ignore[arg-type]
+        self._is_first = False
+        told = dlt.mark.make_hints(
+            columns=self._columns or None, additional_table_hints=dict(self._table)
+        )
+        return dlt.mark.with_hints(rows, told)

@@ -16,7 +16,12 @@ from ingestion.batch import WATERMARKS
 from ingestion.connection import connect
 from ingestion.errors import CaptureRefused, SourceFailed
 from ingestion.faults import explain
-from ingestion.log_capture.publication import identified, missing_sql, schema_of
+from ingestion.log_capture.publication import (
+    identified,
+    missing_sql,
+    refuse_held_back,
+    schema_of,
+)
 from ingestion.log_capture.slot import Live, SlotHealth, open_connection, read_slot, scalar
 from ingestion.spec import SqlDatabaseSource
 from ingestion.status import still_served
@@ -193,6 +198,7 @@ def _log_faults(
     for name, table in spec.tables.items():
         try:
             identified(live, schema, table.source_table or name, table)
+            refuse_held_back(live, publication, schema, name, table)
         except CaptureRefused as refusal:
             yield str(refusal)
     for statement in missing_sql(live, publication, spec):

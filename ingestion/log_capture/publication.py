@@ -39,6 +39,8 @@ def ensure_publication(live: Live, publication: str, spec: SqlDatabaseSource) ->
     }
     for statement in missing_sql(live, publication, spec):
         _as_owner(live, statement)
+    for name, table in spec.tables.items():
+        refuse_held_back(live, publication, schema, name, table)
     return [
         _captured(live, publication, schema, name, table, oids[name])
         for name, table in spec.tables.items()
@@ -73,6 +75,50 @@ def missing_sql(live: Live, publication: str, spec: SqlDatabaseSource) -> list[s
     if missing:
         statements.append(f"alter publication {quoted} add table {_listed(live, schema, missing)}")
     return statements
+
+
+def refuse_held_back(
+    live: Live, publication: str, schema: str, name: str, declared: SqlTableSpec
+) -> None:
+    """Refuse a publication that holds rows or columns back, where that is not declared.
+
+    Its filter is not quoted: it may hold a value of a row.
+    """
+    table = declared.source_table or name
+    row = live.execute(
+        """
+        select rowfilter is not null, attnames @> %s::name[], array(
+            select attname::text from pg_attribute
+            where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
+                and attgenerated = '' and attname <> all (attnames) order by attnum)
+        from pg_publication_tables where pubname = %s and schemaname = %s and tablename = %s
+        """,
+        [
+            declared.primary_key,
+            sql.Identifier(schema, table).as_string(live),
+            publication,
+            schema,
+            table,
+        ],
+    ).fetchone()
+    if row is None:
+        return
+    is_filtered, has_key, hidden = row
+    if has_key and declared.partial or not (is_filtered or hidden):
+        return
+    assert isinstance(hidden, list)
+    what = "the rows that its filter lets pass" if is_filtered else "some of its columns"
+    lacking = f" (not {', '.join(hidden)})" if hidden else ""
+    plain, whole = sql.Identifier(publication), sql.Identifier(schema, table)
+    remedy = [
+        sql.SQL(statement).format(plain, whole).as_string(live)
+        for statement in ("alter publication {} drop table {}", "alter publication {} add table {}")
+    ]
+    raise CaptureRefused(
+        f"publication {publication} tells of {schema}.{table} only {what}{lacking}, so raw would "
+        f"lack the rest; run as its owner: {'; '.join(remedy)}; or, where that is meant and the "
+        f"key is among the columns, declare `partial: true` for {name} in sources.yaml"
+    )
 
 
 def schema_of(live: Live, spec: SqlDatabaseSource) -> str:

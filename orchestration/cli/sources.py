@@ -1,4 +1,4 @@
-"""``grounded source check | reconcile`` and ``grounded quarantine list | retry``."""
+"""``grounded source check | reconcile | reload`` and ``grounded quarantine list | retry``."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from orchestration.cli.options import AsJson, Home
 from orchestration.cli.output import console, table, write_json
 
 sources = typer.Typer(
-    help="Check a source's rights and health, or compare raw with it.",
+    help="Check a source's rights and health, compare raw with it, or load it from the start.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -80,6 +80,44 @@ def reconcile(name: Name, home: Home = None, as_json: AsJson = False) -> int:
         return 0
     for line in told(report) or [f"{name}: raw holds what the source holds"]:
         out.print(line, markup=False, soft_wrap=True)
+    return 0
+
+
+@sources.command("reload")
+def reload(
+    name: Name,
+    table_name: Annotated[
+        str | None, typer.Argument(metavar="[TABLE]", help="Default: all.")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> int:
+    """Read a source from the start, whatever its cursors and slot say; what is gone is deleted."""
+    from ingestion.load import load_source
+    from orchestration.errors import SettingsError
+    from orchestration.resources import read_settings
+
+    settings = read_settings(home)
+    source = settings.source(name)
+    if table_name is not None and table_name not in source.tables:
+        raise SettingsError(f"source {name} has no table {table_name}: {', '.join(source.tables)}")
+    chosen = list(source.tables) if table_name is None else [table_name]
+    out = console()
+    report = load_source(
+        name,
+        source,
+        settings.home,
+        tables=chosen,
+        anew=chosen,
+        on_progress=None if as_json else lambda message: out.print(message, style="dim"),
+    )
+    if as_json:
+        write_json(report.model_dump(mode="json"))
+        return 0
+    cells = [[place, found.rows, found.read, found.gone] for place, found in report.tables.items()]
+    out.print(table(["table", "rows", "read", "gone"], cells))
+    for alarm in report.alarms:
+        out.print(alarm, markup=False, soft_wrap=True)
     return 0
 
 

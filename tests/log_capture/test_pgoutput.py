@@ -4,7 +4,7 @@ import struct
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingestion.log_capture.columns import encode_row, text_columns
@@ -83,6 +83,8 @@ def test_every_message_is_read_back_as_it_was_written(message: Message, mark: by
     assert decode(encode(message, mark)) == message
 
 
+# The first draw alone takes over a second on a machine that is busy.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     width=st.integers(0, 6),
     data=st.data(),

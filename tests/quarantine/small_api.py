@@ -22,11 +22,16 @@ API: dict[str, Any] = {
 
 
 @contextmanager
-def api(pages: list[str]) -> Iterator[str]:
-    """Serve one page of JSON text after the other, the last for ever; yields the address."""
+def api(pages: list[str], asked: list[str] | None = None) -> Iterator[str]:
+    """Serve one page of JSON text after the other, the last for ever; yields the address.
+
+    What is requested goes to ``asked``.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if asked is not None:
+                asked.append(self.path)
             body = (pages.pop(0) if len(pages) > 1 else pages[0]).encode("utf-8", "surrogatepass")
             self.send_response(200)
             self.send_header("Content-Type", "application/json")

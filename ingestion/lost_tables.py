@@ -1,0 +1,63 @@
+"""Finds raw tables that were dropped while their cursor or position in the log stayed.
+
+dlt's schema + the warehouse -> RawTableLost -> the table is loaded from the start
+
+Without it later loads would make the table anew and bring its changes alone.
+"""
+
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+import dlt
+import duckdb
+from dlt.common.schema.utils import has_table_seen_data
+
+from ingestion.errors import RawTableLost, WarehouseBusy
+from ingestion.warehouse import writing
+
+
+def loaded_tables(pipeline: dlt.Pipeline) -> set[str]:
+    """The tables that earlier loads have made, as dlt remembers."""
+    if not pipeline.schema_names:
+        return set()
+    tables = pipeline.default_schema.tables
+    return {name for name, table in tables.items() if has_table_seen_data(table)}
+
+
+def refuse_lost(held: duckdb.DuckDBPyConnection, source: str, wanted: Collection[str]) -> None:
+    """Raise RawTableLost where the warehouse lacks one of these tables."""
+    found = held.execute(
+        "select table_name from information_schema.tables where table_schema = ?", [source]
+    ).fetchall()
+    lost = set(wanted) - {row[0] for row in found}
+    if lost:
+        raise RawTableLost(source, sorted(lost))
+
+
+def look_for_lost(home: Path, source: str, wanted: Collection[str]) -> None:
+    """Raise RawTableLost before anything is read, unless somebody writes to the warehouse now."""
+    with (
+        suppress(WarehouseBusy),
+        writing(home, wait_s=0.0) as path,
+        duckdb.connect(str(path)) as held,
+    ):
+        refuse_lost(held, source, wanted)
+
+
+def let_make_again(held: duckdb.DuckDBPyConnection, source: str, pipeline: dlt.Pipeline) -> None:
+    """Let dlt make tables that it has made before: it makes none for a shape that it has noted."""
+    noted = "select 1 from information_schema.tables where table_schema = ? and table_name = ?"
+    versions = pipeline.default_schema.version_table_name
+    if held.execute(noted, [source, versions]).fetchone():
+        held.execute(
+            f'delete from "{source}"."{versions}" where version_hash = ?',
+            [pipeline.default_schema.version_hash],
+        )
+
+
+def forget_shape(pipeline: dlt.Pipeline, tables: Collection[str]) -> None:
+    """Let tables that are gone come back with whatever types their source has now."""
+    schema = pipeline.default_schema
+    schema.drop_tables([name for name in tables if name in schema.tables])
+    pipeline.schemas.save_schema(schema)

@@ -1,0 +1,87 @@
+"""Ends a load whose rows are durable: watermarks, the quarantine's release, and what to report."""
+
+from datetime import UTC, datetime
+
+import duckdb
+from dlt.common.pipeline import LoadInfo
+
+from ingestion.batch import DELETED_AT, WATERMARKS, Batch
+from ingestion.quarantine import release_healthy
+from ingestion.report import LoadReport, TableReport
+from ingestion.spec import FileTableSpec, RestTableSpec, SourceSpec, SqlTableSpec
+
+
+def settle(
+    connection: duckdb.DuckDBPyConnection,
+    spec: SourceSpec,
+    batch: Batch,
+    tables: list[str],
+    info: LoadInfo,
+) -> LoadReport:
+    """Write the watermarks, only now that all rows are durable, and count what is there."""
+    watermarks = f'"{batch.source}"."{WATERMARKS}"'
+    connection.execute(
+        f"create table if not exists {watermarks} "
+        "(table_name varchar primary key, watermark timestamptz not null)"
+    )
+    existing = _tables(connection, batch.source)
+    partial = batch.unfinished - batch.watermarks.keys()
+    for table in set(tables) - set(batch.selection) - partial:
+        connection.execute(
+            f"insert or replace into {watermarks} values (?, ?)",
+            [table, batch.watermarks.get(table, batch.started_at)],
+        )
+    rows = {table: _count(connection, batch.source, table, existing) for table in tables}
+    aside = release_healthy(connection, spec, batch, existing)
+    return LoadReport(
+        source=batch.source,
+        load_ids=list(info.loads_ids),
+        tables={
+            table: _report(table, spec.tables[table], batch, rows[table], aside[table])
+            for table in tables
+        },
+        seconds=(datetime.now(UTC) - batch.started_at).total_seconds(),
+        http=batch.http() if batch.http is not None else None,
+        unfinished=sorted(batch.unfinished),
+    )
+
+
+def _report(
+    table: str,
+    declared: SqlTableSpec | RestTableSpec | FileTableSpec,
+    batch: Batch,
+    rows: int,
+    aside: int,
+) -> TableReport:
+    gone = batch.findings.get(table)
+    return TableReport(
+        rows=rows,
+        read=batch.read[table],
+        quarantined=sum(row.table_name == table for row in batch.quarantined),
+        watermark=None
+        if table in batch.selection or table in batch.unfinished - batch.watermarks.keys()
+        else batch.watermarks.get(table, batch.started_at),
+        in_quarantine=aside,
+        max_quarantine_share=declared.quarantine.max_share,
+        waiting=batch.waiting[table],
+        new=gone.new if gone else 0,
+        gone=gone.gone if gone else 0,
+        refused=gone.refused if gone else None,
+    )
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
+    found = connection.execute(
+        "select table_name from information_schema.tables where table_schema = ?", [schema]
+    ).fetchall()
+    return {row[0] for row in found}
+
+
+def _count(
+    connection: duckdb.DuckDBPyConnection, schema: str, table: str, existing: set[str]
+) -> int:
+    if table not in existing:
+        return 0
+    query = f'select count(*) from "{schema}"."{table}" where {DELETED_AT} is null'
+    counted = connection.execute(query).fetchone()
+    return int(counted[0]) if counted else 0
