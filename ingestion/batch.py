@@ -17,6 +17,7 @@ from ingestion.report import HttpReport
 
 __all__ = [
     "DELETED_AT",
+    "KEYLESS",
     "KEYS_ARE_UNIQUE",
     "LOADED_AT",
     "LOAD_ID",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 QUARANTINE = "_quarantine"
+KEYLESS = "without a key"
 WATERMARKS = "_watermarks"
 KEYS_ARE_UNIQUE = "x-stage-data-deduplicated"
 """dlt's hint that a merge need not choose one row of each key: half of the time, and memory."""
@@ -54,6 +56,11 @@ class QuarantinedRow(BaseModel):
     payload: str
     quarantined_at: datetime
     place: str | None = None
+
+    @property
+    def is_keyless(self) -> bool:
+        """Whether the row has no key by which it could be read again."""
+        return self.row_key.startswith(KEYLESS)
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def differences(
         for row in list_quarantine(comparison.home, {comparison.source: comparison.spec})[
             comparison.source
         ]
-        if row.table_name == comparison.name and not row.row_key.startswith("without a key")
+        if row.table_name == comparison.name and not row.is_keyless
     }
     readers = [key_as_read(column) for column in comparison.compared.key]
 

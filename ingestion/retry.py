@@ -14,7 +14,6 @@ from ingestion.spec import FilesSource, SourceSpec, SqlDatabaseSource
 from ingestion.values import key_parts
 
 KEYS_A_LOAD = 5_000
-_NO_KEY = "without a key"
 
 
 class RetryReport(BaseModel):
@@ -68,7 +67,7 @@ def _selections(spec: SourceSpec, table: str, rows: list[QuarantinedRow]) -> lis
     if isinstance(spec, FilesSource):
         places = sorted({row.place or row.row_key for row in rows})
         return [Selection(tuple((place,) for place in places))]
-    if not isinstance(spec, SqlDatabaseSource) or any(_is_keyless(row) for row in rows):
+    if not isinstance(spec, SqlDatabaseSource) or any(row.is_keyless for row in rows):
         return [Selection(None, max_loss=spec.tables[table].max_shrink_share)]
     width = len(spec.tables[table].primary_key)
     keys = [key_parts(row.row_key, width) for row in rows]
@@ -92,7 +91,3 @@ def _forgettable(selection: Selection, rows: list[QuarantinedRow]) -> list[str]:
 def _key_parts(row: QuarantinedRow) -> tuple[str, ...] | None:
     """The texts of a composite key; None for a row whose key has one column."""
     return tuple(key_parts(row.row_key, 2)) if row.row_key.startswith("[") else None
-
-
-def _is_keyless(row: QuarantinedRow) -> bool:
-    return row.row_key.startswith(_NO_KEY)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
+from ingestion.batch import KEYLESS
 from ingestion.names import OUR_COLUMNS, raw_name
 from ingestion.spec import RowField
 from ingestion.values import INTEGER_MAX, INTEGER_MIN, fault_of, key_text
@@ -91,7 +92,7 @@ class RowModel:
         if any(part is None for part in parts):
             told = repr(sorted((str(name), str(value)) for name, value in row.items()))
             digest = hashlib.sha256(told.encode("utf-8", "backslashreplace")).hexdigest()
-            return f"without a key: {digest[:16]}"
+            return f"{KEYLESS}: {digest[:16]}"
         return key_text(parts)
 
     def _judge(

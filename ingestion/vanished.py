@@ -26,6 +26,7 @@ from ingestion.batch import (
 from ingestion.errors import ShrinkRefused
 from ingestion.names import raw_name
 from ingestion.spec import FilesSource, RestApiSource, SourceSpec
+from ingestion.values import key_parts
 from ingestion.warehouse import warehouse_path, writing
 
 _INSTANT = pa.timestamp("us", tz="UTC")
@@ -96,7 +97,12 @@ def _tombstones(name: str, spec: SourceSpec, batch: Batch, home: Path) -> Any:
         live = live_rows(home, batch.source, name, key)
         if live is None:
             return
-        new, gone = compare(live, batch.seen.get(name, []), chosen)
+        aside = [
+            key_parts(row.row_key, len(key))
+            for row in batch.quarantined
+            if row.table_name == name and not row.is_keyless
+        ]
+        new, gone = compare(live, batch.seen.get(name, []), chosen, aside)
         table, refused = f"{batch.source}.{name}", None
         try:
             allowed = chosen.max_loss if chosen else spec.tables[name].max_shrink_share
@@ -112,11 +118,16 @@ def _tombstones(name: str, spec: SourceSpec, batch: Batch, home: Path) -> Any:
     return rows
 
 
-def compare(live: pa.Table, seen: list[pa.Table], chosen: Selection | None) -> tuple[int, pa.Table]:
+def compare(
+    live: pa.Table,
+    seen: list[pa.Table],
+    chosen: Selection | None,
+    aside: Sequence[Sequence[str]] = (),
+) -> tuple[int, pa.Table]:
     """Return how many keys read are new to raw, and the keys of raw that were not read.
 
-    Only the chosen keys can be gone where the reading was for those alone. All are compared in
-    the types that raw has.
+    Only the chosen keys can be gone where the reading was for those alone, and those set ``aside``
+    are not new. All are compared in the types that raw has; keys of another type fail.
     """
     key = live.column_names
     with duckdb.connect() as connection:
@@ -128,28 +139,36 @@ def compare(live: pa.Table, seen: list[pa.Table], chosen: Selection | None) -> t
         same = " and ".join(f"live.{quoted(c)} = other.{quoted(c)}" for c in key)
         wanted = ""
         if chosen is not None and chosen.keys is not None:
-            _register_wanted(connection, chosen, types)
+            _register_keys(connection, "wanted", chosen.keys, types)
             wanted = f"and exists (select 1 from wanted as other where {same})"
         gone = connection.execute(
             f"select * from live where not exists (select 1 from seen as other where {same}) "
             f"{wanted}"
         ).to_arrow_table()
+        _register_keys(connection, "aside", aside, types)
+        waits = " and ".join(f"aside.{quoted(c)} = other.{quoted(c)}" for c in key)
         new = connection.execute(
-            f"select count(*) from seen as other where not exists (select 1 from live where {same})"
+            "select count(*) from seen as other "
+            f"where not exists (select 1 from live where {same}) "
+            f"and not exists (select 1 from aside where {waits})"
         ).fetchone()
     return (int(new[0]) if new else 0), gone
 
 
-def _register_wanted(
-    connection: duckdb.DuckDBPyConnection, chosen: Selection, types: Mapping[str, str]
+def _register_keys(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    keys: Sequence[Sequence[str]],
+    types: Mapping[str, str],
 ) -> None:
+    """Make a table of keys, given as texts, in the types that raw has."""
     texts = {
-        column: pa.array([key[index] for key in chosen.keys or ()], pa.string())
+        column: pa.array([key[index] for key in keys], pa.string())
         for index, column in enumerate(types)
     }
-    connection.register("wanted_text", pa.table(texts))
+    connection.register(f"{name}_text", pa.table(texts))
     casts = ", ".join(f"try_cast({quoted(c)} as {t}) as {quoted(c)}" for c, t in types.items())
-    connection.execute(f"create temp table wanted as select {casts} from wanted_text")
+    connection.execute(f"create temp table {name} as select {casts} from {name}_text")
 
 
 def refuse_a_shrink(table: str, gone: int, live: int, allowed: float) -> None:

@@ -67,3 +67,16 @@ def test_an_endpoint_that_does_not_declare_it_is_not_listed_anew(
     with api([page(r1=1)]) as url:
         monkeypatch.setenv("SOURCES__OWN__URL", url)
         assert reconcile("own", declare(API), tmp_path).tables == {}
+
+
+def test_a_row_that_is_set_aside_is_not_missing(
+    declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    malformed = page(r1=1, r2=2).replace('"price": 2', '"price": "two"')
+    with api([page(r1=1), malformed]) as url:
+        monkeypatch.setenv("SOURCES__OWN__URL", url)
+        spec = declare(following(max_delete_share=0.5))
+        load_source("own", spec, tmp_path)
+        found = reconcile("own", spec, tmp_path).tables["items"]
+    assert (found.missing, found.extra) == (0, 0)
+    assert raw(tmp_path, LIVE) == [(1, 1)]
