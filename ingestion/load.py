@@ -24,6 +24,8 @@ from filelock import FileLock
 from ingestion.batch import DELETED_AT, WATERMARKS, Batch, Selection
 from ingestion.connection import Connection, connect
 from ingestion.destination import WarehouseDestination
+from ingestion.erasure.sweep import sweep
+from ingestion.erasure.withhold import withholding
 from ingestion.faults import explain
 from ingestion.files import file_resources
 from ingestion.first_load import fresh_tables, load_straight
@@ -101,7 +103,12 @@ def _load(
     told: OnProgress,
 ) -> LoadReport:
     began = time.monotonic()
-    batch = Batch(source=name, started_at=datetime.now(UTC), selection=selection)
+    batch = Batch(
+        source=name,
+        started_at=datetime.now(UTC),
+        selection=selection,
+        erased=withholding(home, name),
+    )
     unfinished = home / "dlt" / f"{name}.unfinished"
     pipeline = _pipeline(name, home, unfinished, told)
     with ExitStack() as stack:
@@ -140,6 +147,8 @@ def _moved(
     names = [resource.name for resource in resources]
     closing = [*vanished_resources(spec, batch, home, names), quarantine_resource(batch)]
     load_straight([*resources, *closing], fresh)
+    if batch.erased is not None:
+        batch.erased.apply([*resources, *closing])
     source = dlt.source(lambda: [*resources, *closing], name=batch.source)()
     source.schema.set_schema_contract(_CONTRACT)  # type: ignore[arg-type]
 
@@ -232,6 +241,8 @@ def _settle(
             )
         rows = {table: _count(connection, batch.source, table, existing) for table in tables}
         aside = release_healthy(connection, spec, batch, existing)
+        if batch.erased is not None and batch.erased.is_wider:
+            sweep(connection, batch.erased)
     return LoadReport(
         source=batch.source,
         load_ids=list(info.loads_ids),
@@ -266,6 +277,7 @@ def _report(
         new=gone.new if gone else 0,
         gone=gone.gone if gone else 0,
         refused=gone.refused if gone else None,
+        withheld=batch.erased.withheld[table] if batch.erased else 0,
     )
 
 

@@ -2,6 +2,8 @@
 
 OrchestrationError
 ├── SettingsError   an environment variable or a secret is missing or wrong
+├── SubjectError    dbt's YAML declares a person, or whose rows are whose, in a way that cannot be
+├── ForgetError     a person was not erased, or not everywhere; says what to do
 └── TransformFailed dbt did not build or test every model; what is published stays
 """
 
@@ -12,6 +14,14 @@ class OrchestrationError(Exception):
 
 class SettingsError(OrchestrationError):
     """A setting is missing or wrong; the message says which variable to set and how."""
+
+
+class SubjectError(OrchestrationError):
+    """``config.meta.subject`` is wrong; the message names the YAML file and what to write."""
+
+
+class ForgetError(OrchestrationError):
+    """A person was not erased, or not everywhere; the message says how far it came."""
 
 
 class TransformFailed(OrchestrationError):

@@ -16,6 +16,8 @@ from dagster_dbt import DbtCliResource, DbtProject
 from pydantic import SecretStr
 
 from ingestion.connection import points_at_demo
+from ingestion.erasure.keys import KEY_VARIABLE as KEY_VARIABLE_OF_ERASURE
+from ingestion.erasure.keys import derived_key
 from ingestion.sources_file import read_sources
 from ingestion.spec import SourceSpec
 from orchestration.errors import SettingsError
@@ -68,11 +70,14 @@ def read_settings(home: Path | None = None) -> Settings:
 
 
 def prepare_environment(settings: Settings) -> None:
-    """Hand dbt and Dagster their folders, and dbt its key: the only way in which they take them."""
+    """Hand dbt and Dagster their folders, dbt and ingestion their keys: as they take them."""
     os.environ["GROUNDED_HOME"] = str(settings.home)
     os.environ["DAGSTER_HOME"] = str(settings.home / "dagster")
     os.environ["DO_NOT_TRACK"] = "1"
-    os.environ[_DBT_KEY_VARIABLE] = _privacy_key(settings)
+    key = _privacy_key(settings)
+    os.environ[_DBT_KEY_VARIABLE] = key
+    # Ingestion keeps the erased out by a key of its own, which opens no pseudonym.
+    os.environ[KEY_VARIABLE_OF_ERASURE] = derived_key(key)
 
 
 def dbt_resource(settings: Settings) -> DbtCliResource:
