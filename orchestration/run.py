@@ -65,9 +65,21 @@ def run_pipeline(
         definitions = build_definitions(settings, loggers={LOGGER: progress_logger(progress)})
         for name in sources or settings.sources:
             failures += _execute(definitions, dg.AssetSelection.key_prefixes([name]), instance)
-        downstream = dg.AssetSelection.groups("staging", "marts", "agents", "serving")
-        failed = _execute(definitions, downstream, instance)
+        failed = _execute(definitions, _downstream(), instance)
     return Outcome([*failures, *failed], not failed, time.monotonic() - began)
+
+
+def rebuild(settings: Settings, progress: Progress) -> list[str]:
+    """Build all models and publish a snapshot that shares no file; return what failed."""
+    prepare_environment(settings)
+    with _instance(settings.home) as instance:
+        loggers = {LOGGER: progress_logger(progress)}
+        definitions = build_definitions(settings, loggers=loggers, is_fresh=True)
+        return _execute(definitions, _downstream(), instance)
+
+
+def _downstream() -> dg.AssetSelection:
+    return dg.AssetSelection.groups("staging", "marts", "agents", "serving")
 
 
 @contextmanager
