@@ -60,7 +60,7 @@ def run_pipeline(
     began = time.monotonic()
     failures = []
     prepare_environment(settings)
-    with _instance(settings.home) as instance:
+    with open_instance(settings.home) as instance:
         progress.note("reading the project")
         definitions = build_definitions(settings, loggers={LOGGER: progress_logger(progress)})
         for name in sources or settings.sources:
@@ -72,7 +72,7 @@ def run_pipeline(
 def rebuild(settings: Settings, progress: Progress) -> list[str]:
     """Build all models and publish a snapshot that shares no file; return what failed."""
     prepare_environment(settings)
-    with _instance(settings.home) as instance:
+    with open_instance(settings.home) as instance:
         loggers = {LOGGER: progress_logger(progress)}
         definitions = build_definitions(settings, loggers=loggers, is_fresh=True)
         return _execute(definitions, _downstream(), instance)
@@ -83,7 +83,8 @@ def _downstream() -> dg.AssetSelection:
 
 
 @contextmanager
-def _instance(home: Path) -> Iterator[dg.DagsterInstance]:
+def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    """Open the Dagster instance of the run-time folder."""
     with dg.DagsterInstance.from_config(str(dagster_home(home))) as instance:
         yield instance
 

@@ -267,6 +267,11 @@ def _remove(home: Path, snapshot_id: str) -> None:
     shutil.rmtree(doomed)
 
 
+def snapshot_ids(home: Path) -> list[str]:
+    """Return the ids of all snapshot folders, oldest first, promoted or not."""
+    return _ids(home)
+
+
 def _ids(home: Path) -> list[str]:
     folder = published_folder(home) / SNAPSHOTS
     if not folder.is_dir():

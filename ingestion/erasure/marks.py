@@ -43,6 +43,11 @@ class Marks:
             for key_id, found in self.of(domain).items()
         )
 
+    def of_present_key(self) -> dict[str, set[str]]:
+        """The marks that the present key made, by domain."""
+        own = self.present.key_id
+        return {domain: found.get(own, set()) for domain, found in self.by_domain.items()}
+
     def add(self, domain: str, marks: set[str]) -> set[str]:
         """Take in marks of the present key; return those that are new."""
         known = self.by_domain.setdefault(domain, {}).setdefault(self.present.key_id, set())

@@ -1,5 +1,6 @@
 """The one form in which a value is marked, in SQL: what types and spellings may not matter to."""
 
+import re
 from collections.abc import Sequence
 
 import duckdb
@@ -37,3 +38,8 @@ def mark_sql(link: Link, prefix: str = "", columns: Sequence[str] | None = None)
         f"left(sha256(getvariable('erasure_opad') || unhex(sha256("
         f"getvariable('erasure_ipad') || encode({joined})))), {MARK_LENGTH})"
     )
+
+
+def normal_key(parts: Sequence[str]) -> list[str]:
+    """A key that came as texts, in the form that ``normal_sql`` gives its columns."""
+    return [re.sub(r"^(-?[0-9]+)\.0+$", r"\1", part.strip(" \t\n\r")) for part in parts]

@@ -37,14 +37,11 @@ class Swept:
 
 def sweep(connection: duckdb.DuckDBPyConnection, erased: "Withholding") -> Swept:
     """Delete what a load's new marks concern; the marks of what follows are durable first."""
-    before = {domain: set().union(*found.values()) for domain, found in _copy(erased.marks)}
+    before = {domain: set(found) for domain, found in erased.marks.of_present_key().items()}
     swept = sweep_tables(connection, list(erased.rules.values()), erased.marks)
-    key = erased.marks.present
-    new = {
-        domain: found.get(key.key_id, set()) - before.get(domain, set())
-        for domain, found in erased.marks.by_domain.items()
-    }
-    append_marks(erased.home, key, new)
+    after = erased.marks.of_present_key()
+    new = {domain: found - before.get(domain, set()) for domain, found in after.items()}
+    append_marks(erased.home, erased.marks.present, new)
     return swept
 
 
@@ -213,13 +210,6 @@ def _is_marked(rule: TableRule, marks: Marks, row_key: str) -> bool:
 
 def _of(link: Link, domain: str) -> Link:
     return link.model_copy(update={"domain": domain})
-
-
-def _copy(marks: Marks) -> list[tuple[str, dict[str, set[str]]]]:
-    return [
-        (domain, {key_id: set(found) for key_id, found in of_domain.items()})
-        for domain, of_domain in marks.by_domain.items()
-    ]
 
 
 def _count(
