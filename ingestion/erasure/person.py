@@ -94,12 +94,15 @@ def _take_values(connection: duckdb.DuckDBPyConnection, rule: TableRule, found: 
     for column, privacy in _personal(connection, rule):
         if privacy == FREE_TEXT:
             continue
-        text = f"strip_accents(lower(trim({quoted(column)}::varchar)))"
+        text, other = (
+            f"strip_accents(lower(trim({alias}.{quoted(column)}::varchar)))"
+            for alias in ("mine", "other")
+        )
         rows = connection.execute(
-            f"select any_value(trim({quoted(column)}::varchar)), bool_or(exists(from "
-            f"{relation(rule)} as other where other.rowid not in (from {STRUCK}) and "
-            f"strip_accents(lower(trim(other.{quoted(column)}::varchar))) = {text})) "
-            f"from {relation(rule)} where rowid in (from {STRUCK}) and {text} <> '' group by {text}"
+            f"select any_value(trim(mine.{quoted(column)}::varchar)), bool_or(exists(from "
+            f"{relation(rule)} as other where other.rowid not in (from {STRUCK}) "
+            f"and {other} = {text})) from {relation(rule)} as mine "
+            f"where mine.rowid in (from {STRUCK}) and {text} <> '' group by {text}"
         ).fetchall()
         for value, is_shared in rows:
             if is_shared:

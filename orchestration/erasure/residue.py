@@ -84,6 +84,8 @@ class Needles:
 
 def plain(text: str) -> str:
     """Lower case without accents, as DuckDB's strip_accents(lower()) makes it."""
+    if text.isascii():
+        return text.lower()
     parts = unicodedata.normalize("NFD", text.lower())
     return unicodedata.normalize("NFC", "".join(p for p in parts if not unicodedata.combining(p)))
 
