@@ -201,8 +201,10 @@ def test_an_email_that_two_people_share_is_a_mark_of_neither(
     loaded: Database, declare: Declare
 ) -> None:
     spec = declare(CURSOR)
-    loaded.execute("update people set email = 'home@both.example'",
-                   "insert into tickets values (24, null, 'home@both.example', 'ours', now())")  # fmt: skip
+    loaded.execute(
+        "update people set email = 'home@both.example'",
+        "insert into tickets values (24, null, 'home@both.example', 'ours', now())",
+    )
     loaded.load(spec)
     erase(loaded.home, "1")
     assert (24, "ours") in in_raw(loaded.home)["tickets"]
