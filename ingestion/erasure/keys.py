@@ -62,7 +62,8 @@ def known_keys(home: Path) -> dict[str, ErasureKey]:
     present: object = dlt.secrets.get(KEY_SECRET)
     if present is not None:
         found.append(ErasureKey(bytes.fromhex(str(present))))
-    return {key.key_id: key for key in found}
+    # In the order of their last places, should a key have been retired and taken again.
+    return dict(reversed({key.key_id: key for key in reversed(found)}.items()))
 
 
 def retire(home: Path, privacy_key: str) -> None:

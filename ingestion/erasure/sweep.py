@@ -68,8 +68,7 @@ def judged(connection: duckdb.DuckDBPyConnection, rule: TableRule, marks: Marks)
     for name in (STRUCK, EMPTIED):
         connection.execute(f"create or replace temp table {name} (id bigint)")
     by_row = [rule.own, *(rule.links if rule.effect == "row" else [])]
-    by_column = [_of(rule.own, rule.blanked_domain)]
-    by_column += rule.links if rule.effect == "columns" else []
+    by_column = rule.links if rule.effect == "columns" else []
     _collect(connection, rule, marks, by_row, there, STRUCK)
     _collect(connection, rule, marks, by_column, there, EMPTIED)
     connection.execute(f"delete from {EMPTIED} where id in (from {STRUCK})")

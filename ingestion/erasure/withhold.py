@@ -4,12 +4,14 @@ rows of a table -> own key or a link is marked? -> withheld whole, or with colum
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.extract import DltResource
@@ -21,6 +23,7 @@ from ingestion.errors import UnloadableTable
 from ingestion.names import raw_name
 
 Row = Mapping[str, Any]
+_PLACE = "_place_of_row"
 
 
 @dataclass
@@ -53,7 +56,7 @@ class Withholding:
             return rows
         struck, empty = found
         for name, mask in empty.items():
-            if name in rows.column_names:
+            if name in rows.column_names and pc.any(mask).as_py():
                 place = rows.column_names.index(name)
                 rows = rows.set_column(place, rows.field(name), _emptied(rows[name], mask))
         return rows.filter(pc.invert(struck))
@@ -108,14 +111,13 @@ class Withholding:
         """Which rows are withheld, and in which rows which columns are emptied."""
         if not rows.num_rows:
             return None
+        # A row that only lost columns is known by its link alone: without it, it is nobody's.
         by_key = self._marked(rule.own, rule.own_domain, rows)
         by_link = [self._marked(link, link.domain, rows) for link in rule.links]
         linked = _any(by_link, rows.num_rows)
         struck = _any([by_key, linked if rule.effect == "row" else None], rows.num_rows)
         empty: dict[str, pa.Array] = {}
-        blank = _any([self._marked(rule.own, rule.blanked_domain, rows)], rows.num_rows)
-        if rule.effect == "columns":
-            blank = _any([blank, linked], rows.num_rows)
+        blank = _any([linked if rule.effect == "columns" else None], rows.num_rows)
         for column in rule.classes:
             mentioned = self._marked(rule.own, rule.mention_domain(column), rows)
             of_row = blank if column in rule.blanked else None
@@ -133,19 +135,35 @@ class Withholding:
         if not known or not set(link.columns) <= set(rows.column_names):
             return None
         named = link.model_copy(update={"domain": domain})
-        found = [
-            pc.is_in(self._hashed(named, rows, key_id), value_set=pa.array(sorted(marks)))
-            for key_id, marks in known.items()
-        ]
-        return _any(found, rows.num_rows)
+        distinct, places = _distinct(rows.select(link.columns))
+        marked = np.zeros(distinct.num_rows, np.bool_)
+        for key_id, marks in known.items():
+            marked[self._places_of(named, distinct, key_id, marks)] = True
+        found = pa.array(marked)
+        return found if places is None else pc.take(found, places)
+
+    def _places_of(self, link: Link, rows: pa.Table, key_id: str, marks: set[str]) -> Any:
+        """The places of rows whose mark is one of these; DuckDB hashes on all cores."""
+        numbered = rows.select(link.columns).append_column(_PLACE, pa.array(np.arange(len(rows))))
+        with self._connected(key_id, numbered) as connection:
+            found = connection.execute(
+                f"select {_PLACE} from judged where {mark_sql(link)} in (select unnest(?))",
+                [sorted(marks)],
+            )
+            return found.to_arrow_table()[_PLACE].to_numpy()
 
     def _hashed(self, link: Link, rows: pa.Table, key_id: str) -> pa.Array:
+        with self._connected(key_id, rows.select(link.columns)) as connection:
+            hashed = connection.execute(f"select {mark_sql(link)} as mark from judged")
+            return hashed.to_arrow_table()["mark"].combine_chunks()
+
+    @contextmanager
+    def _connected(self, key_id: str, rows: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
             set_pads(connection, self.marks.keys[key_id])
-            connection.register("judged", rows.select(link.columns))
-            hashed = connection.execute(f"select {mark_sql(link)} as mark from judged")
-            return hashed.to_arrow_table()["mark"].combine_chunks()
+            connection.register("judged", rows)
+            yield connection
 
     def _remember(
         self,
@@ -192,6 +210,19 @@ def _any(masks: list[pa.Array | None], count: int) -> pa.Array:
         if mask is not None:
             result = pc.or_(result, pc.fill_null(mask, False))
     return result
+
+
+def _distinct(rows: pa.Table) -> tuple[pa.Table, pa.Array | None]:
+    """The values of a single column each once, and where each row's is: hashing costs the most."""
+    if rows.num_columns > 1:
+        return rows, None
+    try:
+        encoded = pc.dictionary_encode(rows.column(0).combine_chunks())
+    except pa.ArrowNotImplementedError:
+        return rows, None
+    if isinstance(encoded, pa.ChunkedArray):
+        return rows, None
+    return pa.table({rows.column_names[0]: encoded.dictionary}), encoded.indices
 
 
 def _emptied(column: Any, mask: pa.Array) -> Any:
