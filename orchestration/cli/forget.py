@@ -123,7 +123,7 @@ def sentences(receipt: dict[str, Any]) -> list[str]:
     told.append(
         f"snapshot {receipt['snapshot']} published, {len(receipt['snapshots_deleted'])} older ones "
         f"deleted; {receipt['audit_arguments_erased']} calls' arguments and "
-        f"{receipt['runs_deleted']} runs' histories erased"
+        f"{len(receipt['runs_deleted'])} runs' histories erased"
     )
     if receipt["snapshots_forced"]:
         told.append(

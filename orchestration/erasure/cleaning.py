@@ -70,27 +70,26 @@ def vanished_pseudonyms(home: Path, before: str, after: str) -> list[str]:
     return sorted(found)
 
 
-def erase_run_history(home: Path, needles: Needles) -> int:
-    """Delete the orchestrator's runs whose events tell of the person; return how many.
+def runs_telling(home: Path, needles: Needles) -> set[str]:
+    """Return the orchestrator's runs whose events tell of the person: they hold previews."""
+    return {run for path in _stores(home) for run in _runs_telling(path, needles)}
 
-    A run's events hold previews of what was published. Deleted rows stay in SQLite's bytes until
-    its file is rewritten, so it is.
-    """
-    folder = home / "dagster"
-    runs: set[str] = set()
-    files = sorted(path for path in folder.rglob("*.db") if path.is_file())
-    for path in files:
-        runs |= _runs_telling(path, needles)
+
+def erase_runs(home: Path, runs: set[str]) -> None:
+    """Delete runs with their events, and rewrite SQLite's files: deleted rows stay in the bytes."""
     if not runs:
-        return 0
+        return
     with open_instance(home) as instance:
         for run_id in sorted(runs):
             if instance.has_run(run_id):
                 instance.delete_run(run_id)
             instance.event_log_storage.delete_events(run_id)
-    for path in files:
+    for path in _stores(home):
         _rewrite(path)
-    return len(runs)
+
+
+def _stores(home: Path) -> list[Path]:
+    return sorted(path for path in (home / "dagster").rglob("*.db") if path.is_file())
 
 
 def _runs_telling(path: Path, needles: Needles) -> set[str]:

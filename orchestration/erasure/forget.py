@@ -46,7 +46,7 @@ from orchestration.errors import ForgetError
 from orchestration.resources import Settings, ensure_manifest, prepare_environment
 from orchestration.run import rebuild
 from orchestration.run_log import Progress
-from serving.audit import audit_folder
+from serving.audit import audit_folder, verify
 from serving.candidate import sweep as sweep_candidates
 from serving.chain import erase_arguments
 from serving.errors import NoSnapshot
@@ -183,14 +183,20 @@ def _finished(
     if "audited" not in journal.done:
         sealed = sealed.model_copy(update={"pseudonyms": sorted(needles.pseudonyms)})
         journal.sealed = seal(_key_of(home, journal), sealed)
-        count = erase_arguments(audit_folder(home), lambda text: bool(needles.in_text(text)))
+        # Told before each deletion: one that was killed after it would find nothing to count.
+        if "audit_erased_before" not in journal.facts:
+            journal.finish(home, audit_erased_before=verify(home).erased)
+        erase_arguments(audit_folder(home), lambda text: bool(needles.in_text(text)))
+        count = verify(home).erased - journal.facts["audit_erased_before"]
         journal.finish(home, "audited", audit_arguments_erased=count)
     if "withdrawn" not in journal.done:
         _withdraw(home, journal, patience_s, progress)
     if "cleaned" not in journal.done:
         progress.note("removing the history of runs that tells of the person")
-        runs = cleaning.erase_run_history(home, needles)
-        journal.finish(home, "cleaned", runs_deleted=runs)
+        runs = {*journal.facts.get("runs_deleted", []), *cleaning.runs_telling(home, needles)}
+        journal.finish(home, runs_deleted=sorted(runs))
+        cleaning.erase_runs(home, runs)
+        journal.finish(home, "cleaned")
     progress.note("searching every store for what may be left")
     return _receipted(home, journal, needles)
 
@@ -332,12 +338,13 @@ def _withdraw(home: Path, journal: Journal, patience_s: float, progress: Progres
     older = [name for name in snapshot_ids(home) if name < published]
     progress.note(f"deleting {len(older)} older snapshots, once nobody reads them")
     sweep_candidates(home)
+    deleted = {*journal.facts.get("snapshots_deleted", []), *older}
+    journal.finish(home, snapshots_deleted=sorted(deleted))
     gone = withdraw(home, older, patience_s)
-    known = journal.facts.get("snapshots_deleted", [])
     journal.finish(
         home,
         "withdrawn",
-        snapshots_deleted=sorted({*known, *older, *gone.snapshot_ids}),
+        snapshots_deleted=sorted(deleted | {*gone.snapshot_ids}),
         snapshots_forced=gone.forced,
     )
 
