@@ -24,13 +24,21 @@ TODAY = date(2026, 3, 1)
 KNOWN = "{'name': ['name'], 'email': ['email'], 'phone': ['phone'], 'address': ['street']}"
 MACROS = {
     "customer": "pseudonym('value', 'customer')",
-    "phone_key": "pseudonym('value', 'phone')",
     "email_key": "email_key('value')",
+    "phone_key": "phone_key('value')",
+    "pseudonym_of_phone": "pseudonym('value', 'phone')",
+    "format_key": "format_key('value', 'phone')",
+    "format_key_of_card": "format_key('value', 'card')",
     "email_domain": "email_domain('value')",
     "mask_phone": "mask_phone('value')",
     "mask_name": "mask_name('value')",
     "address_city": "address_city('value')",
     "age_band": "age_band('cast(value as date)')",
+    "bucket_number": "bucket_number('cast(value as decimal(38, 9))', 25)",
+    "bucket_double": "bucket_number('cast(value as double)', 25)",
+    "shift_date": "shift_date('cast(value as date)', 'name')",
+    "shift_timestamp": "shift_timestamp('cast(value as timestamptz)', 'name')",
+    "nulled": "nulled('value')",
     "redact": "redact('value')",
     "redact_known": f"redact('value', {KNOWN})",
 }

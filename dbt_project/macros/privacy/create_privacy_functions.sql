@@ -7,11 +7,18 @@
         ('keyed_hash', ['message']),
         ('pseudonym', ['value', 'class', 'prefix']),
         ('email_key', ['email']),
+        ('phone_key', ['phone']),
+        ('format_key', ['value', 'class']),
         ('email_domain', ['email']),
         ('mask_phone', ['phone']),
         ('mask_name', ['name']),
         ('address_city', ['address']),
         ('age_band', ['birth_date', 'today']),
+        ('bucket_number', ['number', 'width']),
+        ('days_of_person', ['person']),
+        ('shift_date', ['moment', 'person']),
+        ('shift_timestamp', ['moment', 'person']),
+        ('nulled', ['value']),
         ('redact', ['text', 'names', 'emails', 'phones', 'addresses']),
     ]) }}
 {%- endmacro %}
