@@ -29,7 +29,8 @@ def build_definitions(
 ) -> dg.Definitions:
     """Return the whole lineage graph with its checks, schedules and sensors.
 
-    ``is_fresh`` publishes without sharing a file with earlier snapshots, as an erasure must.
+    ``is_fresh`` builds all anew and publishes without sharing a file with earlier snapshots, as an
+    erasure and another key must.
     """
     prepare_environment(settings)
     manifest = ensure_manifest(settings)
@@ -44,7 +45,7 @@ def build_definitions(
                 source_assets(name=name, source=source, settings=settings)
                 for name, source in settings.sources.items()
             ),
-            dbt_models(manifest=manifest, settings=settings),
+            dbt_models(manifest=manifest, settings=settings, is_fresh=is_fresh),
             serving_assets(declarations=declarations, settings=settings, is_fresh=is_fresh),
             *agent_assets(declarations),
         ],
