@@ -83,7 +83,10 @@ def rotate(settings: Settings, progress: Progress, patience_s: float = PATIENCE_
         assert journal.published is not None
         older = [name for name in snapshot_ids(home) if name != journal.published]
         progress.note(f"looking for pseudonyms of {len(older)} older snapshots in the new one")
-        compared = _compare(home, journal.published, older)
+        compared = compare_pseudonyms(home, journal.published, older)
+        if compared.shared:
+            _write(home, journal.model_copy(update={"published": None}))
+            raise RotationError(_still_there(journal.published, compared))
         progress.note(f"deleting {len(older)} older snapshots, once nobody reads them")
         sweep(home)
         gone = withdraw(home, older, patience_s)
@@ -166,16 +169,13 @@ def _republish(settings: Settings, journal: _Journal, progress: Progress) -> _Jo
     return journal
 
 
-def _compare(home: Path, published: str, older: list[str]) -> Comparison:
-    compared = compare_pseudonyms(home, published, older)
-    if compared.shared:
-        places = ", ".join(f"{file} ({count:,})" for file, count in compared.shared.items())
-        raise RotationError(
-            f"snapshot {published} still has pseudonyms of an older snapshot in {places}; nothing "
-            "was deleted. A model that keeps rows between builds does that: build it anew, then "
-            "type the same command again"
-        )
-    return compared
+def _still_there(published: str, compared: Comparison) -> str:
+    places = ", ".join(f"{file} ({count:,})" for file, count in compared.shared.items())
+    return (
+        f"snapshot {published} still has pseudonyms of an older snapshot in {places}; nothing was "
+        "deleted. A model that keeps rows between builds does that: drop its table, then type the "
+        "same command again"
+    )
 
 
 def _current(home: Path) -> str | None:
