@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dlt
 import pyarrow as pa
@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from ingestion.errors import UnloadableTable
 from ingestion.names import DELETED_AT, LOAD_ID, LOADED_AT, OUR_COLUMNS, raw_name
 from ingestion.report import HttpReport
+
+if TYPE_CHECKING:
+    from ingestion.erasure.withhold import Withholding
 
 __all__ = [
     "DELETED_AT",
@@ -88,6 +91,7 @@ class Batch:
     they had never been loaded. ``alarms`` are what a person must know although the load went well.
     ``note`` writes into the warehouse, under its lock, what must be known of this load before its
     first row comes.
+    ``erased`` is the filter that keeps erased people out, None where nobody was erased.
     """
 
     source: str
@@ -107,6 +111,7 @@ class Batch:
     alarms: list[str] = field(default_factory=list)
     http: Callable[[], HttpReport] | None = None
     note: Callable[[Path], None] | None = None
+    erased: "Withholding | None" = None
 
     def reads_all(self, table: str) -> bool:
         """Whether this load was told to read every row of a table."""

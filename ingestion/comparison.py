@@ -7,6 +7,7 @@ import duckdb
 import sqlalchemy as sa
 
 from ingestion.batch import DELETED_AT, Key
+from ingestion.erasure.withhold import withholding
 from ingestion.errors import UnloadableTable
 from ingestion.names import raw_name
 from ingestion.quarantine import list_quarantine
@@ -92,6 +93,12 @@ def differences(
     }
     readers = [key_as_read(column) for column in comparison.compared.key]
 
+    erased = withholding(comparison.home, comparison.source)
+
+    def is_erased(key: Key) -> bool:
+        texts = [read(part) for read, part in zip(readers, key, strict=True)]
+        return erased is not None and erased.has_key(comparison.name, texts)
+
     def settled(row: Row) -> bool:
         return not _changed_meanwhile(comparison, row, until)
 
@@ -101,13 +108,17 @@ def differences(
     missing = [
         key
         for key, row in at_source.items()
-        if key not in in_raw and settled(row) and not waits(key)
+        if key not in in_raw and settled(row) and not waits(key) and not is_erased(key)
     ]
     extra = [key for key, row in in_raw.items() if key not in at_source and settled(row)]
     different = [
         key
         for key, row in at_source.items()
-        if key in in_raw and in_raw[key].hash != row.hash and settled(row) and not waits(key)
+        if key in in_raw
+        and in_raw[key].hash != row.hash
+        and settled(row)
+        and not waits(key)
+        and not is_erased(key)
     ]
     return missing, extra, different
 

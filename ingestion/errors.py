@@ -10,6 +10,8 @@ IngestionError
 ├── MissingDriver       no Python package for this kind of database is installed
 ├── HttpFault           an API did not answer, or answered what cannot be used
 ├── ListingChanged      an API's pages do not add up to the whole that it declares
+├── MissingErasureKey   people were erased under a key that is not known; nothing may be loaded
+├── RewriteFailed       the warehouse could not be copied into a new file; it is as it was
 ├── CaptureRefused      a database is not set up for the capture of changes from its log
 └── WarehouseBusy       another process has been writing to the warehouse for too long
 """
@@ -80,6 +82,14 @@ class ListingChanged(IngestionError):
 
 class CaptureRefused(IngestionError):
     """A database is not set up for the capture of its log; the message has the SQL to run."""
+
+
+class MissingErasureKey(IngestionError):
+    """People were erased under a key that is not known here; loading would bring them back."""
+
+
+class RewriteFailed(IngestionError):
+    """The warehouse could not be copied into a new file; it is as it was."""
 
 
 class WarehouseBusy(IngestionError):

@@ -23,6 +23,7 @@ from filelock import FileLock
 from ingestion.batch import KEYS_ARE_UNIQUE, Batch, Selection
 from ingestion.connection import Connection, connect
 from ingestion.destination import WarehouseDestination
+from ingestion.erasure.withhold import withholding
 from ingestion.errors import RawTableLost
 from ingestion.faults import explain
 from ingestion.files import file_resources
@@ -136,7 +137,13 @@ def _load_whole(job: _Job, anew: Collection[str]) -> LoadReport:
 def _load(job: _Job, anew: frozenset[str], *, is_lost: bool = False) -> LoadReport:
     name, spec, connection, home = job.name, job.spec, job.connection, job.home
     tables, selection, told = job.tables, job.selection, job.told
-    batch = Batch(source=name, started_at=datetime.now(UTC), selection=selection, anew=anew)
+    batch = Batch(
+        source=name,
+        started_at=datetime.now(UTC),
+        selection=selection,
+        anew=anew,
+        erased=withholding(home, name),
+    )
     pipeline = _pipeline(name, home, told)
     if is_lost and pipeline.schema_names:
         forget_shape(pipeline, anew)
@@ -181,6 +188,8 @@ def _moved(
         # What log capture says of its rows would stay with the table.
         resource.apply_hints(additional_table_hints={KEYS_ARE_UNIQUE: False})
     load_straight([*resources, *closing], fresh)
+    if batch.erased is not None:
+        batch.erased.apply([*resources, *closing])
     source = dlt.source(lambda: [*resources, *closing], name=batch.source)()
     source.schema.set_schema_contract(_CONTRACT)  # type: ignore[arg-type]
 

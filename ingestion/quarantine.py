@@ -28,6 +28,8 @@ def setting_aside(batch: Batch, table: str, place: str | None = None) -> SetAsid
     """Return the function that records one malformed row of a table."""
 
     def set_aside(row_key: str, reason: str, row: Mapping[str, Any]) -> None:
+        if batch.erased is not None and batch.erased.strikes(table, row):
+            return
         batch.quarantined.append(
             QuarantinedRow(
                 table_name=table,

@@ -11,7 +11,7 @@ class TableReport(BaseModel):
     ``in_quarantine`` counts all rows that wait there, ``max_quarantine_share`` is what the
     declaration allows, ``waiting`` counts files left for the next load. Where a load reads a whole
     table, ``new`` counts rows that raw did not have and ``gone`` those gone at the source, which
-    became tombstones unless ``refused`` says why not.
+    became tombstones unless ``refused`` says why not. ``withheld`` counts rows of erased people.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,6 +26,7 @@ class TableReport(BaseModel):
     new: int = 0
     gone: int = 0
     refused: str | None = None
+    withheld: int = 0
 
     @property
     def quarantine_share(self) -> float:

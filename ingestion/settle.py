@@ -6,6 +6,7 @@ import duckdb
 from dlt.common.pipeline import LoadInfo
 
 from ingestion.batch import DELETED_AT, WATERMARKS, Batch
+from ingestion.erasure.sweep import sweep
 from ingestion.quarantine import release_healthy
 from ingestion.report import LoadReport, TableReport
 from ingestion.spec import FileTableSpec, RestTableSpec, SourceSpec, SqlTableSpec
@@ -33,6 +34,8 @@ def settle(
         )
     rows = {table: _count(connection, batch.source, table, existing) for table in tables}
     aside = release_healthy(connection, spec, batch, existing)
+    if batch.erased is not None and batch.erased.is_wider:
+        sweep(connection, batch.erased)
     return LoadReport(
         source=batch.source,
         load_ids=list(info.loads_ids),
@@ -67,6 +70,7 @@ def _report(
         new=gone.new if gone else 0,
         gone=gone.gone if gone else 0,
         refused=gone.refused if gone else None,
+        withheld=batch.erased.withheld[table] if batch.erased else 0,
     )
 
 

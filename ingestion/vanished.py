@@ -111,6 +111,9 @@ def _tombstones(name: str, spec: SourceSpec, batch: Batch, home: Path) -> Any:
             if chosen is None:
                 raise
             refused = str(error)
+        if batch.erased is not None:
+            # The source still has the erased, and raw shall not: that is no difference.
+            new = max(0, new - batch.erased.withheld[name])
         batch.findings[name] = Vanished(new=new, gone=gone.num_rows, refused=refused)
         if gone.num_rows and refused is None:
             yield _as_read(spec, tombstones(gone, batch, current_load_id()))

@@ -47,8 +47,13 @@ class Translator(DagsterDbtTranslator):
         )
 
 
-def dbt_models(*, manifest: Path, settings: Settings) -> dg.AssetsDefinition:
-    """Return every model of the project as one multi-asset."""
+def dbt_models(
+    *, manifest: Path, settings: Settings, is_fresh: bool = False
+) -> dg.AssetsDefinition:
+    """Return every model of the project as one multi-asset.
+
+    ``is_fresh`` builds also what a model keeps between builds.
+    """
 
     @dbt_assets(
         manifest=manifest,
@@ -62,7 +67,8 @@ def dbt_models(*, manifest: Path, settings: Settings) -> dg.AssetsDefinition:
             without = _not_loaded(warehouse, json.loads(manifest.read_text(encoding="utf-8")))
             # Unit tests prove the SQL, not the data: they run in the test suite.
             arguments = ["build", "--exclude-resource-type", "unit_test"]
-            arguments += [*(["--exclude", *without] if without else [])]
+            arguments += ["--full-refresh"] if is_fresh else []
+            arguments += ["--exclude", *without] if without else []
             invocation = dbt.cli(arguments, context=context, target_path=target)
             try:
                 yield from _unprinted(invocation.stream())

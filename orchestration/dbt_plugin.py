@@ -2,24 +2,27 @@
 
     DBT_ENV_SECRET_PRIVACY_KEY -> profiles.yml -> Plugin -> set variable privacy_ipad, privacy_opad
 
-dbt runs it: `plugins: [{module: orchestration.dbt_plugin, config: {key: ...}}]` in a profile.
+dbt runs it, as a plugin of a profile: `{module: orchestration.dbt_plugin, config: {key, home}}`.
 """
 
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
-MIN_KEY_LENGTH = 32
+from orchestration.key_store import key_id, recorded_id
+from orchestration.key_strength import MIN_KEY_LENGTH, weakness
+
 _BLOCK_SIZE = 64
 _INNER_BYTE = 0x36
 _OUTER_BYTE = 0x5C
 
 
 class PrivacyKeyError(DbtRuntimeError):
-    """The privacy key is missing or too short to keep pseudonyms from being reversed."""
+    """The privacy key is missing, can be guessed or is not the one of the pseudonyms here."""
 
 
 def hmac_pads(key: str) -> tuple[bytes, bytes]:
@@ -27,10 +30,10 @@ def hmac_pads(key: str) -> tuple[bytes, bytes]:
 
     Raises PrivacyKeyError, which never shows the key.
     """
-    if len(key.strip()) < MIN_KEY_LENGTH:
-        state = "is too short" if key.strip() else "is missing"
+    problem = weakness(key)
+    if problem:
         raise PrivacyKeyError(
-            f"The privacy key {state}: masking needs a secret of at least {MIN_KEY_LENGTH} "
+            f"The privacy key {problem}. Masking needs a secret of at least {MIN_KEY_LENGTH} "
             "characters, and nothing was built. Set DBT_ENV_SECRET_PRIVACY_KEY, for example to the "
             "output of: openssl rand -hex 32"
         )
@@ -45,8 +48,18 @@ class Plugin(BasePlugin):
     """Sets the pads on each cursor, as DuckDB's variables belong to one connection."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        """Takes the pads from the setting `key`; raises PrivacyKeyError."""
-        self._inner_pad, self._outer_pad = hmac_pads(str(plugin_config.get("key") or ""))
+        """Takes the pads from the setting `key`; raises PrivacyKeyError.
+
+        A process that was started before a rotation has the old key, and `home` says so.
+        """
+        key = str(plugin_config.get("key") or "")
+        self._inner_pad, self._outer_pad = hmac_pads(key)
+        recorded = recorded_id(Path(str(plugin_config["home"])))
+        if recorded not in (None, key_id(key)):
+            raise PrivacyKeyError(
+                "The privacy key is not the one that the pseudonyms here are made with, and "
+                "nothing was built. Start this process again with the key that is in use now"
+            )
 
     def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
         """Sets `privacy_ipad` and `privacy_opad` on one cursor."""

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from ingestion.erasure.relations import erasure_folder, write_relations
 from orchestration.automation import downstream_sensor, failure_sensor, source_schedules
 from orchestration.dbt_models import dbt_models
+from orchestration.erasure.subjects import read_relations
 from orchestration.ingestion_assets import source_assets
 from orchestration.reconciliation import reconciliation_schedules
 from orchestration.resources import (
@@ -20,20 +22,31 @@ from serving.declarations import read_declarations
 
 
 def build_definitions(
-    settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+    settings: Settings,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+    *,
+    is_fresh: bool = False,
 ) -> dg.Definitions:
-    """Return the whole lineage graph with its checks, schedules and sensors."""
+    """Return the whole lineage graph with its checks, schedules and sensors.
+
+    ``is_fresh`` builds all anew and publishes without sharing a file with earlier snapshots, as an
+    erasure and another key must.
+    """
     prepare_environment(settings)
     manifest = ensure_manifest(settings)
     declarations = read_declarations(manifest)
+    # Also where nobody was erased yet: a wrong declaration is told before it is needed.
+    relations = read_relations(manifest, settings.sources)
+    if erasure_folder(settings.home).is_dir():
+        write_relations(settings.home, relations)
     return dg.Definitions(
         assets=[
             *(
                 source_assets(name=name, source=source, settings=settings)
                 for name, source in settings.sources.items()
             ),
-            dbt_models(manifest=manifest, settings=settings),
-            serving_assets(declarations=declarations, settings=settings),
+            dbt_models(manifest=manifest, settings=settings, is_fresh=is_fresh),
+            serving_assets(declarations=declarations, settings=settings, is_fresh=is_fresh),
             *agent_assets(declarations),
         ],
         schedules=[*source_schedules(settings), *reconciliation_schedules(settings)],

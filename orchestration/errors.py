@@ -2,6 +2,9 @@
 
 OrchestrationError
 ├── SettingsError   an environment variable or a secret is missing or wrong
+├── SubjectError    dbt's YAML declares a person, or whose rows are whose, in a way that cannot be
+├── ForgetError     a person was not erased, or not everywhere; says what to do
+├── RotationError   the privacy key was not changed over, or not everywhere; says what to do
 └── TransformFailed dbt did not build or test every model; what is published stays
 """
 
@@ -12,6 +15,18 @@ class OrchestrationError(Exception):
 
 class SettingsError(OrchestrationError):
     """A setting is missing or wrong; the message says which variable to set and how."""
+
+
+class SubjectError(OrchestrationError):
+    """``config.meta.subject`` is wrong; the message names the YAML file and what to write."""
+
+
+class ForgetError(OrchestrationError):
+    """A person was not erased, or not everywhere; the message says how far it came."""
+
+
+class RotationError(OrchestrationError):
+    """The privacy key was not changed over, or not everywhere; the message says how far it came."""
 
 
 class TransformFailed(OrchestrationError):

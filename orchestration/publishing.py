@@ -66,17 +66,19 @@ def publish(
     *,
     on_progress: Progress | None = None,
     on_wait: Callable[[str], None] | None = None,
+    is_fresh: bool = False,
 ) -> Publication:
     """Build a candidate, check it and promote it when nothing blocks.
 
-    The warehouse is held only while the views are copied out of it. PublishError when the
+    ``is_fresh`` shares no file with an earlier snapshot, because those are to be deleted. The
+    warehouse is held only while the views are copied out of it. PublishError when the
     candidate is not sound in itself.
     """
     with writing(home, on_wait=on_wait) as warehouse:
         available = declarations.only(_built(warehouse, declarations))
         if not available.views:
             raise PublishError("no agent view has been built yet; type `grounded run`")
-        candidate = snapshot.export_views(home, available, on_progress)
+        candidate = snapshot.export_views(home, available, on_progress, is_fresh=is_fresh)
         classified = unclassified_columns(
             raw_columns(warehouse, declarations), declarations.sources.values()
         )
@@ -84,7 +86,7 @@ def publish(
             warehouse, (v.serve.rows_from for v in available.views.values() if v.serve.rows_from)
         )
     try:
-        snapshot.build_index(candidate, available, embedder, on_progress)
+        snapshot.build_index(candidate, available, embedder, on_progress, is_fresh=is_fresh)
         snapshot.verify(candidate)
         catalog, folder = candidate.catalog(), candidate.folder
         findings = {("snapshot", CLASSIFIED): classified}

@@ -1,12 +1,12 @@
 """The settings of a process, read from its environment: with the command line, the only reader.
 
 GROUNDED_HOME            run-time folder; default ``data`` in the project
-GROUNDED_PRIVACY_KEY     at least 32 characters; keys every pseudonym
+GROUNDED_PRIVACY_KEY     at least 32 random characters; keys every pseudonym
+GROUNDED_PRIVACY_KEY_OLD for `grounded privacy rotate-key` where people were erased
 GROUNDED_WEBHOOK_URL     where a failed run is told; optional
 """
 
 import os
-import secrets
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,18 @@ from dagster_dbt import DbtCliResource, DbtProject
 from pydantic import SecretStr
 
 from ingestion.connection import points_at_demo
+from ingestion.erasure.keys import KEY_VARIABLE as KEY_VARIABLE_OF_ERASURE
+from ingestion.erasure.keys import derived_key
 from ingestion.sources_file import read_sources
 from ingestion.spec import SourceSpec
 from orchestration.errors import SettingsError
+from orchestration.key_store import demo_key, key_id, record_id, recorded_id
+from orchestration.key_strength import MIN_KEY_LENGTH, weakness
+from serving.snapshot_store import read_pointer
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
-MIN_KEY_CHARACTERS = 32
 KEY_VARIABLE = "GROUNDED_PRIVACY_KEY"
+OLD_KEY_VARIABLE = "GROUNDED_PRIVACY_KEY_OLD"
 # dbt scrubs the values of variables with this prefix from everything that it writes.
 _DBT_KEY_VARIABLE = "DBT_ENV_SECRET_PRIVACY_KEY"
 
@@ -68,11 +73,15 @@ def read_settings(home: Path | None = None) -> Settings:
 
 
 def prepare_environment(settings: Settings) -> None:
-    """Hand dbt and Dagster their folders, and dbt its key: the only way in which they take them."""
+    """Hand dbt and Dagster their folders, dbt and ingestion their keys: as they take them."""
     os.environ["GROUNDED_HOME"] = str(settings.home)
     os.environ["DAGSTER_HOME"] = str(settings.home / "dagster")
     os.environ["DO_NOT_TRACK"] = "1"
-    os.environ[_DBT_KEY_VARIABLE] = _privacy_key(settings)
+    key = privacy_key(settings)
+    _claim(settings.home, key)
+    os.environ[_DBT_KEY_VARIABLE] = key
+    # Ingestion keeps the erased out by a key of its own, which opens no pseudonym.
+    os.environ[KEY_VARIABLE_OF_ERASURE] = derived_key(key)
 
 
 def dbt_resource(settings: Settings) -> DbtCliResource:
@@ -104,30 +113,48 @@ def ensure_manifest(settings: Settings) -> Path:
     return manifest
 
 
-def _privacy_key(settings: Settings) -> str:
+def privacy_key(settings: Settings) -> str:
+    """Return the key of pseudonyms; SettingsError where it is missing or can be guessed."""
+    key = _set_key(settings)
+    if key is None:
+        return demo_key(settings.home)
+    return _strong(KEY_VARIABLE, key)
+
+
+def uses_demo_key(settings: Settings) -> bool:
+    """Say whether the key is the demo's own, because all sources are the demo's and none is set."""
+    return _set_key(settings) is None
+
+
+def retired_privacy_key() -> str | None:
+    """Return the key that a rotation replaces, where it is given."""
+    key: object = os.environ.get(OLD_KEY_VARIABLE) or dlt.secrets.get("privacy.key_old")
+    return None if key is None else str(key)
+
+
+def _set_key(settings: Settings) -> str | None:
     key: object = os.environ.get(KEY_VARIABLE) or dlt.secrets.get("privacy.key")
     if key is None and len(settings.demo_sources) == len(settings.sources):
-        return _demo_key(settings.home)
-    if key is None:
+        return None
+    return "" if key is None else str(key)
+
+
+def _strong(variable: str, key: str) -> str:
+    problem = weakness(key)
+    if problem:
         raise SettingsError(
-            f"{KEY_VARIABLE} is not set; pseudonyms need a key of at least {MIN_KEY_CHARACTERS} "
+            f"{variable} {problem}; pseudonyms need a secret of at least {MIN_KEY_LENGTH} "
             "characters, for example from `openssl rand -hex 32`"
         )
-    if len(str(key)) < MIN_KEY_CHARACTERS:
+    return key
+
+
+def _claim(home: Path, key: str) -> None:
+    """Refuse a key that is not the one of what is published: its pseudonyms would not join."""
+    recorded = recorded_id(home)
+    if recorded not in (None, key_id(key)) and read_pointer(home) is not None:
         raise SettingsError(
-            f"{KEY_VARIABLE} has fewer than {MIN_KEY_CHARACTERS} characters; "
-            "make one with `openssl rand -hex 32`"
+            f"{KEY_VARIABLE} is not the key that the published pseudonyms are made with; set it "
+            "to that key, or type `grounded privacy rotate-key` to change over to this one"
         )
-    return str(key)
-
-
-def _demo_key(home: Path) -> str:
-    """A random key for the demo's invented people, made once and kept beside their data."""
-    path = home / "secrets" / "privacy_key"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not path.exists():
-        fresh = path.with_suffix(".new")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_hex(32), encoding="ascii")
-        fresh.replace(path)
-    return path.read_text(encoding="ascii")
+    record_id(home, key_id(key))

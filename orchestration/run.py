@@ -60,18 +60,31 @@ def run_pipeline(
     began = time.monotonic()
     failures = []
     prepare_environment(settings)
-    with _instance(settings.home) as instance:
+    with open_instance(settings.home) as instance:
         progress.note("reading the project")
         definitions = build_definitions(settings, loggers={LOGGER: progress_logger(progress)})
         for name in sources or settings.sources:
             failures += _execute(definitions, dg.AssetSelection.key_prefixes([name]), instance)
-        downstream = dg.AssetSelection.groups("staging", "marts", "agents", "serving")
-        failed = _execute(definitions, downstream, instance)
+        failed = _execute(definitions, _downstream(), instance)
     return Outcome([*failures, *failed], not failed, time.monotonic() - began)
 
 
+def rebuild(settings: Settings, progress: Progress) -> list[str]:
+    """Build all models and publish a snapshot that shares no file; return what failed."""
+    prepare_environment(settings)
+    with open_instance(settings.home) as instance:
+        loggers = {LOGGER: progress_logger(progress)}
+        definitions = build_definitions(settings, loggers=loggers, is_fresh=True)
+        return _execute(definitions, _downstream(), instance)
+
+
+def _downstream() -> dg.AssetSelection:
+    return dg.AssetSelection.groups("staging", "marts", "agents", "serving")
+
+
 @contextmanager
-def _instance(home: Path) -> Iterator[dg.DagsterInstance]:
+def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    """Open the Dagster instance of the run-time folder."""
     with dg.DagsterInstance.from_config(str(dagster_home(home))) as instance:
         yield instance
 

@@ -31,7 +31,9 @@ SNAPSHOT = dg.AssetKey([GROUP, "snapshot"])
 SEARCH_INDEX = dg.AssetKey([GROUP, "search_index"])
 
 
-def serving_assets(*, declarations: Declarations, settings: Settings) -> dg.AssetsDefinition:
+def serving_assets(
+    *, declarations: Declarations, settings: Settings, is_fresh: bool = False
+) -> dg.AssetsDefinition:
     """Return the assets of a publication; they change together or not at all."""
 
     @dg.multi_asset(
@@ -51,6 +53,7 @@ def serving_assets(*, declarations: Declarations, settings: Settings) -> dg.Asse
                 MiniLm(builtin_model_dir()),
                 on_progress=told,
                 on_wait=context.log.info,
+                is_fresh=is_fresh,
             )
         except PublishError as error:
             raise dg.Failure(str(error), allow_retries=False) from None

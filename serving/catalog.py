@@ -6,7 +6,7 @@ declarations (dbt) + warehouse -> Catalog -> snapshot folder -> reader
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 CATALOG_FILE = "catalog.json"
 
@@ -31,6 +31,13 @@ class SearchSpec(_Part):
     text: list[str]
     title: str | None = None
     filters: list[str] = []
+
+
+class MinGroup(_Part):
+    """The fewest people that a row may stand for, and the column that counts them."""
+
+    size: int = Field(ge=2)
+    count: str
 
 
 class SourceTable(_Part):
@@ -67,6 +74,7 @@ class CatalogView(_Part):
     error_after_s: float | None = None
     on_stale: Literal["warn", "refuse", "source"] = "warn"
     search: SearchSpec | None = None
+    min_group: MinGroup | None = None
     data_as_of: datetime | None
     sources: list[SourceTable]
 

@@ -40,6 +40,7 @@ def catalog_view(connection: duckdb.DuckDBPyConnection, declared: DeclaredView) 
         error_after_s=error.seconds if error else None,
         on_stale=serve.on_stale,
         search=serve.search,
+        min_group=serve.min_group,
         data_as_of=min(known) if known and len(known) == len(watermarks) else None,
         sources=sources,
     )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from serving.catalog import Limits, SearchSpec
+from serving.catalog import Limits, MinGroup, SearchSpec
 from serving.errors import DeclarationError
 
 AGENT_SCHEMA = "agents"
@@ -51,6 +51,7 @@ class Serve(_Declaration):
     search: SearchSpec | None = None
     untrusted: list[str] = []
     rows_from: str | None = None
+    min_group: MinGroup | None = None
 
 
 class DeclaredColumn(_Declaration):
@@ -202,6 +203,8 @@ def _refuse_unknown_columns(view: DeclaredView) -> None:
     used = [view.serve.key, *view.serve.lookups, *view.serve.untrusted]
     if search is not None:
         used += [*search.text, *search.filters, *([search.title] if search.title else [])]
+    if view.serve.min_group is not None:
+        used.append(view.serve.min_group.count)
     unknown = sorted(set(used) - known)
     if unknown:
         raise DeclarationError(

@@ -40,13 +40,16 @@ def build_index(
     declarations: Declarations,
     embedder: Embedder,
     on_progress: Progress | None = None,
+    *,
+    is_fresh: bool = False,
 ) -> IndexInfo | None:
     """Write the index, then ``catalog.json``; None where no view is searched.
 
-    Texts that the published snapshot has embedded by the same model are not embedded again.
+    Texts that the published snapshot has embedded by the same model are not embedded again;
+    ``is_fresh`` takes these vectors, but shares no file.
     """
     catalog = candidate.catalog()
-    info = _build(candidate, catalog, embedder, on_progress)
+    info = _build(candidate, catalog, embedder, on_progress, is_fresh)
     final = catalog.model_copy(
         update={"index": info, "contract_version": declarations.contract_version}
     )
@@ -56,14 +59,20 @@ def build_index(
 
 
 def _build(
-    candidate: Candidate, catalog: Catalog, embedder: Embedder, on_progress: Progress | None
+    candidate: Candidate,
+    catalog: Catalog,
+    embedder: Embedder,
+    on_progress: Progress | None,
+    is_fresh: bool,
 ) -> IndexInfo | None:
     stores = _searched(catalog)
     if not stores:
         return None
     published = _published(candidate.home, embedder)
     recipes = {table: _recipe(view, store, embedder) for table, (view, store) in stores.items()}
-    unchanged = [name for name in stores if _is_unchanged(name, recipes[name], published)]
+    unchanged = [
+        name for name in stores if not is_fresh and _is_unchanged(name, recipes[name], published)
+    ]
     changed = {
         table: list(documents(candidate.folder / store.duckdb, view))
         for table, (view, store) in stores.items()

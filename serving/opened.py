@@ -3,14 +3,16 @@
 pointer file, looked at on each call -> OpenSnapshot: files opened once, closed when unused
 """
 
+import fcntl
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serving.catalog import Catalog, CatalogAgent, CatalogView, Store
+from serving.catalog import CATALOG_FILE, Catalog, CatalogAgent, CatalogView, Store
 from serving.embedder import Embedder
 from serving.envelope import Column
 from serving.errors import NoSnapshot, ServingError
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 # Older snapshots kept open for the conversations that are pinned to them.
 KEPT_PINS = 2
+# How soon an idle process lets go of a snapshot that is to be deleted; a look costs microseconds.
+WATCH_S = 1.0
 
 
 class OpenSnapshot:
@@ -36,6 +40,7 @@ class OpenSnapshot:
         self._embedder = embedder
         self._lock = threading.Lock()
         self._closing = ExitStack()
+        self._closing.callback(os.close, _held(folder))
         self._lookups: dict[str, LookupStore] = {}
         self._sandboxes: dict[str, SqlSandbox] = {}
         self._index: SearchIndex | None = None
@@ -83,9 +88,24 @@ class OpenSnapshot:
                 self._index = SearchIndex(self._folder / info.folder, info, self._embedder())
             return self._index
 
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether the snapshot was deleted although it may be open."""
+        return not (self._folder / CATALOG_FILE).is_file()
+
     def close(self) -> None:
         """Close what was opened; nobody may be reading."""
         self._closing.close()
+
+
+def _held(folder: Path) -> int:
+    """Hold a snapshot against its deletion, which waits; return the descriptor that does."""
+    try:
+        descriptor = os.open(folder / CATALOG_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise NoSnapshot("this snapshot has expired; ask again") from error
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
 
 
 class Snapshots:
@@ -101,11 +121,13 @@ class Snapshots:
         self._open: dict[str, OpenSnapshot] = {}
         self._leases: dict[str, int] = {}
         self._pins: list[str] = []
+        self._watching: threading.Event | None = None
 
     @contextmanager
     def lease(self, snapshot_id: str | None = None) -> Iterator[OpenSnapshot]:
         """Hold one snapshot open; NoSnapshot where nothing is published or the pin has expired."""
         with self._lock:
+            self._watch()
             wanted = self._pin(snapshot_id) if snapshot_id else self._look_up_current()
             opened = self._opened(wanted)
             self._leases[wanted] = self._leases.get(wanted, 0) + 1
@@ -121,11 +143,38 @@ class Snapshots:
     def close(self) -> None:
         """Close all that nobody reads."""
         with self._lock:
+            if self._watching is not None:
+                self._watching.set()
+            self._watching = None
             self._current, self._seen = None, None
             self._pins.clear()
             unused = self._unused()
         for one in unused:
             one.close()
+
+    def let_go(self) -> None:
+        """Close what was withdrawn, and what is no longer current, as soon as nobody reads it."""
+        with self._lock:
+            if self._current is not None:
+                try:
+                    self._look_up_current()
+                except NoSnapshot:
+                    self._current = None
+            self._pins = [name for name in self._pins if not self._is_withdrawn(name)]
+            unused = self._unused()
+        for one in unused:
+            one.close()
+
+    def _watch(self) -> None:
+        """Let go of withdrawn snapshots also while nobody asks: an erasure waits for it."""
+        if self._watching is None:
+            self._watching = threading.Event()
+            arguments = (weakref.ref(self), self._watching)
+            threading.Thread(target=_watch, args=arguments, daemon=True).start()
+
+    def _is_withdrawn(self, snapshot_id: str) -> bool:
+        opened = self._open.get(snapshot_id)
+        return opened is None or opened.is_withdrawn
 
     def _look_up_current(self) -> str:
         try:
@@ -140,7 +189,8 @@ class Snapshots:
         return self._current
 
     def _pin(self, snapshot_id: str) -> str:
-        if snapshot_id not in self._open:
+        # Looked at on each call: one that was withdrawn may be open still, and answers nobody.
+        if self._is_withdrawn(snapshot_id):
             open_snapshot(self._home, snapshot_id)
         if snapshot_id in self._pins:
             self._pins.remove(snapshot_id)
@@ -162,6 +212,15 @@ class Snapshots:
         for name in names:
             self._leases.pop(name, None)
         return [self._open.pop(name) for name in names]
+
+
+def _watch(snapshots: "weakref.ref[Snapshots]", closed: threading.Event) -> None:
+    while not closed.wait(WATCH_S):
+        watched = snapshots()
+        if watched is None:
+            return
+        watched.let_go()
+        del watched
 
 
 def refuse_changed_contract(pinned: Catalog, current: Catalog) -> None:

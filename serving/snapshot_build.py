@@ -16,22 +16,33 @@ from serving.declarations import Declarations, DeclaredAgent, DeclaredView
 from serving.errors import PublishError
 from serving.layout import DRAFT_FILE, WAREHOUSE
 from serving.snapshot_store import write_durably
-from serving.view_files import published_files, write_filtered_view, write_lookup, write_view
+from serving.view_files import (
+    PublishedFiles,
+    published_files,
+    write_filtered_view,
+    write_lookup,
+    write_view,
+)
 
 Progress = Callable[[str, int, int], None]
 
 
 def export_views(
-    home: Path, declarations: Declarations, on_progress: Progress | None = None
+    home: Path,
+    declarations: Declarations,
+    on_progress: Progress | None = None,
+    *,
+    is_fresh: bool = False,
 ) -> Candidate:
-    """Write every view for every scope into a new candidate.
+    """Write every view for every scope into a new candidate; ``is_fresh`` shares no file.
 
     The caller holds the warehouse's writer lock; the warehouse is open for the first step alone.
     PublishError names what is wrong and leaves the published snapshot as it is.
     """
     candidate = new_candidate(home)
     try:
-        catalog = _export(candidate, declarations, on_progress)
+        previous = None if is_fresh else published_files(home)
+        catalog = _export(candidate, declarations, previous, on_progress)
         write_durably(candidate.folder / DRAFT_FILE, catalog.model_dump_json())
     except BaseException:
         discard(candidate)
@@ -40,9 +51,11 @@ def export_views(
 
 
 def _export(
-    candidate: Candidate, declarations: Declarations, on_progress: Progress | None
+    candidate: Candidate,
+    declarations: Declarations,
+    previous: PublishedFiles | None,
+    on_progress: Progress | None,
 ) -> Catalog:
-    previous = published_files(candidate.home)
     views: dict[str, CatalogView] = {}
     stores: dict[str, Store] = {}
     warehouse = candidate.home / WAREHOUSE

@@ -3,9 +3,11 @@
 published/current.json -> snapshots/<id>/catalog.json
 """
 
+import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +31,8 @@ from serving.layout import (
 # A reader opens a snapshot's files while it answers; its longest answer is far shorter than this.
 MINIMUM_AGE = timedelta(minutes=10)
 _LOCK_SECONDS = 120.0
+_WITHDRAWN = ".withdrawn"
+_LOOK_S = 0.05
 
 
 class Pointer(BaseModel):
@@ -52,6 +56,14 @@ class SnapshotInfo:
     rows: int
     size_bytes: int
     chunks: int
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """The snapshots that were deleted, and those that somebody read to the end of the wait."""
+
+    snapshot_ids: list[str]
+    forced: list[str]
 
 
 def current_id(home: Path) -> str:
@@ -195,12 +207,69 @@ def remove_orphans(home: Path) -> None:
             _remove(home, name)
 
 
+def withdraw(home: Path, snapshot_ids: Sequence[str], patience_s: float) -> Withdrawn:
+    """Delete snapshots although they are young or pinned, so that no byte of them stays.
+
+    They are out of sight at once: nobody can open them. Then their readers are waited for, all
+    together for at most ``patience_s``; files of those still being read are emptied in place, so
+    that their readers fail and their bytes are gone. The current snapshot is refused.
+    """
+    with publish_lock(home):
+        pointer = read_pointer(home)
+        if pointer is not None and pointer.snapshot_id in snapshot_ids:
+            raise PublishError(f"snapshot {pointer.snapshot_id} answers now and cannot be deleted")
+        doomed = [
+            _hide(home, name) for name in snapshot_ids if snapshot_folder(home, name).is_dir()
+        ]
+    # What an earlier, killed withdrawal had hidden belongs to it too.
+    hidden = {*doomed, *building_folder(home).glob(f"*{_WITHDRAWN}")}
+    until = time.monotonic() + patience_s
+    forced = []
+    for folder in sorted(hidden):
+        if not _unread(folder, until):
+            forced.append(folder.name.removesuffix(_WITHDRAWN))
+            for file in folder.rglob("*"):
+                if file.is_file():
+                    os.truncate(file, 0)
+        shutil.rmtree(folder)
+    return Withdrawn([folder.name.removesuffix(_WITHDRAWN) for folder in sorted(hidden)], forced)
+
+
+def _hide(home: Path, snapshot_id: str) -> Path:
+    doomed = building_folder(home) / f"{snapshot_id}{_WITHDRAWN}"
+    doomed.parent.mkdir(parents=True, exist_ok=True)
+    snapshot_folder(home, snapshot_id).rename(doomed)
+    return doomed
+
+
+def _unread(folder: Path, until: float) -> bool:
+    """Wait until nobody holds a snapshot; False where somebody still does at the end."""
+    catalog = folder / CATALOG_FILE
+    if not catalog.is_file():
+        return True
+    with catalog.open("rb") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    return False
+                time.sleep(_LOOK_S)
+            else:
+                return True
+
+
 def _remove(home: Path, snapshot_id: str) -> None:
     # First out of sight in one step, so that a kill leaves no half snapshot among the whole ones.
     doomed = building_folder(home) / f"{snapshot_id}.expired"
     doomed.parent.mkdir(parents=True, exist_ok=True)
     snapshot_folder(home, snapshot_id).rename(doomed)
     shutil.rmtree(doomed)
+
+
+def snapshot_ids(home: Path) -> list[str]:
+    """Return the ids of all snapshot folders, oldest first, promoted or not."""
+    return _ids(home)
 
 
 def _ids(home: Path) -> list[str]:

@@ -64,6 +64,7 @@ def _check_view(folder: Path, view: CatalogView, store: Store) -> dict[str, bool
             found = [(str(row[0]), str(row[1])) for row in described]
             if found != expected:
                 raise PublishError(f"{store.duckdb}: columns differ from the catalog's")
+            _check_groups(connection, view)
             searched = _searched_rows(connection, view)
     except duckdb.Error as error:
         raise PublishError(f"{store.duckdb} does not open") from error
@@ -72,6 +73,23 @@ def _check_view(folder: Path, view: CatalogView, store: Store) -> dict[str, bool
             f"{store.duckdb} has {len(searched)} rows, the catalog says {store.rows}"
         )
     return searched
+
+
+def _check_groups(connection: duckdb.DuckDBPyConnection, view: CatalogView) -> None:
+    """Refuse rows that stand for fewer people than the view declares."""
+    if view.min_group is None:
+        return
+    count = quoted(view.min_group.count)
+    found = connection.execute(
+        f"select count(*) from {quoted(view.name)} where {count} is null or {count} < ?",
+        [view.min_group.size],
+    ).fetchone()
+    if found != (0,):
+        raise PublishError(
+            f"{view.name} has groups of fewer than {view.min_group.size} people, though it "
+            f"declares min_group on {view.min_group.count}; put {{{{ min_group(...) }}}} behind "
+            "the group by of its model"
+        )
 
 
 def _searched_rows(connection: duckdb.DuckDBPyConnection, view: CatalogView) -> dict[str, bool]:

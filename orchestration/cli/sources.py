@@ -65,9 +65,10 @@ def reconcile(name: Name, home: Home = None, as_json: AsJson = False) -> int:
     """Compare raw with the source now, mend what differs and delete what is gone."""
     from ingestion.reconcile import reconcile as compare
     from orchestration.reconciliation import told
-    from orchestration.resources import read_settings
+    from orchestration.resources import prepare_environment, read_settings
 
     settings = read_settings(home)
+    prepare_environment(settings)
     out = console()
     report = compare(
         name,
@@ -153,9 +154,10 @@ def list_rows(name: MaybeName = None, home: Home = None, as_json: AsJson = False
 def retry_rows(name: Name, home: Home = None, as_json: AsJson = False) -> int:
     """Read the waiting rows of a source again, after a fix there or in its declaration."""
     from ingestion.retry import retry
-    from orchestration.resources import read_settings
+    from orchestration.resources import prepare_environment, read_settings
 
     settings = read_settings(home)
+    prepare_environment(settings)
     report = retry(name, settings.source(name), settings.home)
     if as_json:
         write_json(report.model_dump(mode="json"))

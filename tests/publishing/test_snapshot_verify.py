@@ -10,9 +10,11 @@ import duckdb
 import lancedb
 import pytest
 from lancedb.expr import col, lit
-from small_warehouse import HashEmbedder, declarations
+from small_warehouse import HashEmbedder, change_warehouse, declarations, write_warehouse
 
 from serving import snapshot
+from serving.catalog import MinGroup
+from serving.declarations import DeclaredColumn, DeclaredView, Serve
 from serving.errors import PublishError
 
 VIEW = "views/agent_knowledge.duckdb"
@@ -132,3 +134,35 @@ def test_a_row_whose_text_is_not_indexed_is_found(published: Path) -> None:
     with pytest.raises(PublishError, match="lacks rows of the view"):
         snapshot.verify(candidate)
     snapshot.discard(candidate)
+
+
+@pytest.mark.parametrize(("size", "count", "is_refused"), [(5, 4, True), (5, 5, False)])
+def test_a_group_of_fewer_people_than_declared_is_refused(
+    tmp_path: Path, size: int, count: int, is_refused: bool
+) -> None:
+    write_warehouse(tmp_path)
+    change_warehouse(
+        tmp_path,
+        "create table agents.agent_cities (city varchar, customer_count bigint)",
+        f"insert into agents.agent_cities values ('Leeds', 70), ('York', {count})",
+    )
+    cities = DeclaredView(
+        name="agent_cities",
+        unique_id="model.test.agent_cities",
+        relation="agents.agent_cities",
+        description="Customers by city. One row per city.",
+        columns=[
+            DeclaredColumn(name="city", description="The city."),
+            DeclaredColumn(name="customer_count", description="How many."),
+        ],
+        serve=Serve(key="city", min_group=MinGroup(size=size, count="customer_count")),
+        source_tables=["shop.customers"],
+    )
+    declared = declarations(views={"agent_cities": cities})
+    candidate = snapshot.build(tmp_path, declared, embedder=HashEmbedder())
+    if not is_refused:
+        assert snapshot.verify(candidate).views["agent_cities"].min_group is not None
+        return
+    with pytest.raises(PublishError, match="agent_cities has groups of fewer than 5") as refused:
+        snapshot.verify(candidate)
+    assert "York" not in str(refused.value)

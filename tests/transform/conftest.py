@@ -2,14 +2,16 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt_common.events.base_types import EventMsg
 
@@ -18,6 +20,31 @@ from tests.transform import raw_tables
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 KEY = "canary-key-0123456789-0123456789-0123456789"
+TODAY = date(2026, 3, 1)
+KNOWN = "{'name': ['name'], 'email': ['email'], 'phone': ['phone'], 'address': ['street']}"
+MACROS = {
+    "customer": "pseudonym('value', 'customer')",
+    "email_key": "email_key('value')",
+    "phone_key": "phone_key('value')",
+    "pseudonym_of_phone": "pseudonym('value', 'phone')",
+    "format_key": "format_key('value', 'phone')",
+    "format_key_of_card": "format_key('value', 'card')",
+    "email_domain": "email_domain('value')",
+    "mask_phone": "mask_phone('value')",
+    "mask_name": "mask_name('value')",
+    "address_city": "address_city('value')",
+    "age_band": "age_band('cast(value as date)')",
+    "bucket_number": "bucket_number('cast(value as decimal(38, 9))', 25)",
+    "bucket_double": "bucket_number('cast(value as double)', 25)",
+    "shift_date": "shift_date('cast(value as date)', 'name')",
+    "shift_timestamp": "shift_timestamp('cast(value as timestamptz)', 'name')",
+    "nulled": "nulled('value')",
+    "redact": "redact('value')",
+    "redact_known": f"redact('value', {KNOWN})",
+}
+SEPARATOR = "-- next mask"
+
+Mask = Callable[..., list[Any]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +60,11 @@ class Build:
         text = (self.home / "dbt/target/manifest.json").read_text()
         manifest: dict[str, Any] = json.loads(text)
         return manifest
+
+    def compiled(self, layer: str) -> list[Path]:
+        """The compiled SQL of the models of one layer, one file each."""
+        folder = self.home / "dbt/target/compiled/grounded/models" / layer
+        return sorted(path for path in folder.glob("*.sql") if path.is_file())
 
 
 def run_dbt(home: Path, *arguments: str, events: list[EventMsg] | None = None) -> dbtRunnerResult:
@@ -88,3 +120,41 @@ def keyed() -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("set variable privacy_ipad = ?", [inner])
         connection.execute("set variable privacy_opad = ?", [outer])
         yield connection
+
+
+def compiled_code(result: dbtRunnerResult) -> str:
+    """The SQL of a successful `dbt compile --inline`."""
+    assert isinstance(result.result, RunExecutionResult), result.exception
+    node: Any = result.result.results[0].node
+    return str(node.compiled_code)
+
+
+@pytest.fixture(scope="session")
+def mask(
+    environment: pytest.MonkeyPatch,
+    keyed: duckdb.DuckDBPyConnection,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Mask:
+    """Runs one mask, as dbt compiles it, on some values and the known values of one person."""
+    home = tmp_path_factory.mktemp("masks")
+    macros = ["create_privacy_functions()", *MACROS.values()]
+    inline = f"\n{SEPARATOR}\n".join(f"{{{{ {macro} }}}}" for macro in macros)
+    environment.setenv("GROUNDED_HOME", str(home))
+    result = run_dbt(
+        home, "--quiet", "compile", "--inline", inline, "--vars", f"{{as_of: '{TODAY}'}}"
+    )
+    create_functions, *compiled = compiled_code(result).split(SEPARATOR)
+    keyed.execute(create_functions)
+    expressions = dict(zip(MACROS, compiled, strict=True))
+
+    def run(macro: str, *values: str | None, **known: str) -> list[Any]:
+        rows = keyed.execute(
+            f"select {expressions[macro]} from (select cast(unnest($values) as varchar) as value,"
+            " cast($name as varchar) as name, cast($email as varchar) as email,"
+            " cast($phone as varchar) as phone, cast($street as varchar) as street)",
+            {"values": list(values), "name": None, "email": None, "phone": None, "street": None}
+            | known,
+        ).fetchall()
+        return [masked for (masked,) in rows]
+
+    return run

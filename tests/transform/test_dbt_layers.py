@@ -19,7 +19,7 @@ CLASSES = {
     "free_text",
     "secret",
 }
-READS = {"staging": "source", "marts": "staging", "agents": "marts"}
+READS = {"staging": "source", "marts": "staging", "agents": "marts", "privacy": "marts"}
 
 Node = dict[str, Any]
 

@@ -14,8 +14,9 @@ from tests.transform.conftest import KEY, run_dbt
 
 
 @settings(deadline=None)
-@given(key=st.text("abcé0", min_size=32, max_size=200), message=st.binary(max_size=200))
-def test_the_pads_are_those_of_hmac_sha256(key: str, message: bytes) -> None:
+@given(more=st.text("abcé0", max_size=160), message=st.binary(max_size=200))
+def test_the_pads_are_those_of_hmac_sha256(more: str, message: bytes) -> None:
+    key = KEY + more
     inner, outer = hmac_pads(key)
     digest = sha256(outer + sha256(inner + message).digest()).hexdigest()
     assert digest == hmac.new(key.encode(), message, sha256).hexdigest()
@@ -29,7 +30,7 @@ def test_a_missing_or_short_key_is_refused_and_not_shown(key: str) -> None:
 
 
 def test_every_cursor_gets_the_key() -> None:
-    plugin = Plugin("dbt_plugin", {"key": KEY})
+    plugin = Plugin("dbt_plugin", {"key": KEY, "home": "no-home"})
     with duckdb.connect() as connection:
         for cursor in (connection.cursor(), connection.cursor()):
             plugin.configure_cursor(cursor)

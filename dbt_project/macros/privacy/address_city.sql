@@ -1,12 +1,10 @@
-{# The city alone of an address. A value that looks like more than a city (digits, commas, an `@`,
-   over 60 characters) gives NULL. #}
 {% macro address_city(column) -%}
-    {{ return(adapter.dispatch('address_city', 'grounded')(column)) }}
+    privacy.address_city({{ column }})
 {%- endmacro %}
 
-{% macro duckdb__address_city(column) -%}
+{% macro duckdb__address_city(address) -%}
     nullif(
-        regexp_extract({{ clean_text(column) }}, '^[\p{L}][\p{L}\p{M} .''’()/-]{0,59}$'),
+        regexp_extract({{ clean_text(address) }}, '^[\p{L}][\p{L}\p{M} .''’()/-]{0,59}$'),
         ''
     )
 {%- endmacro %}

@@ -1,13 +1,11 @@
-{# The domain of a well-formed e-mail address in lower case; NULL for anything else. A domain that
-   one person owns still names that person. #}
 {% macro email_domain(column) -%}
-    {{ return(adapter.dispatch('email_domain', 'grounded')(column)) }}
+    privacy.email_domain({{ column }})
 {%- endmacro %}
 
-{% macro duckdb__email_domain(column) -%}
+{% macro duckdb__email_domain(email) -%}
     nullif(
         regexp_extract(
-            lower({{ clean_text(column) }}),
+            lower({{ clean_text(email) }}),
             '^[^@\s]+@((?:[\p{L}\p{N}-]+\.)+[\p{L}\p{N}-]{2,})$', 1
         ),
         ''

@@ -1,19 +1,18 @@
-{# A keyed pseudonym: 128 bits of HMAC-SHA256 over the class and the value, as hex after a readable
-   prefix. Equal values of one class join; the same text in two classes does not. #}
 {% macro pseudonym(column, class, prefix=none) -%}
-    {{ return(adapter.dispatch('pseudonym', 'grounded')(column, class, prefix or class[:3])) }}
+    privacy.pseudonym(
+        {{- column }}, '{{ class_name('pseudonym', class) }}', '{{ prefix or class[:3] }}')
 {%- endmacro %}
 
-{% macro duckdb__pseudonym(column, class, prefix) -%}
-    '{{ prefix }}_' || left(
-        sha256(
-            {{ privacy_outer_pad() }} || unhex(
-                sha256(
-                    {{ privacy_inner_pad() }}
-                    || encode('{{ class }}:' || {{ clean_text(column) }})
-                )
-            )
-        ),
-        32
+{% macro default__pseudonym(value, class, prefix) -%}
+    {{ prefix }} || '_' || left(
+        privacy.keyed_hash({{ class }} || ':' || {{ clean_text(value) }}), 32
     )
+{%- endmacro %}
+
+{# The class under which values of one kind are hashed: with `:` in it two classes could meet. #}
+{% macro class_name(mask, class) -%}
+    {%- if not modules.re.fullmatch('[a-z_]+', class) -%}
+        {{ exceptions.raise_compiler_error(mask ~ ": a class is [a-z_]+, not '" ~ class ~ "'") }}
+    {%- endif -%}
+    {{ return(class) }}
 {%- endmacro %}

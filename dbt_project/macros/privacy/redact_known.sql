@@ -41,24 +41,23 @@
     )
 {%- endmacro %}
 
-{# All names of a row as one text, one a line; never NULL. #}
-{% macro name_lines(columns) -%}
-    nfc_normalize(concat_ws(chr(10)
-        {%- for column in columns -%}, cast({{ column }} as varchar){%- endfor -%}))
+{# All names of a list as one text, one a line; never NULL. #}
+{% macro name_lines(names) -%}
+    nfc_normalize(coalesce(array_to_string({{ names }}, chr(10)), ''))
 {%- endmacro %}
 
 {# The same text as German speakers type it without umlauts: `Müller` is `Mueller`. #}
-{% macro umlauts_spelt_out(columns) -%}
-    replace(replace(replace(lower({{ name_lines(columns) }}), 'ä', 'ae'), 'ö', 'oe'), 'ü', 'ue')
+{% macro umlauts_spelt_out(names) -%}
+    replace(replace(replace(lower({{ name_lines(names) }}), 'ä', 'ae'), 'ö', 'oe'), 'ü', 'ue')
 {%- endmacro %}
 
 {# The folded words that a name is known by: its parts, and what is
    written together with what a space, hyphen or apostrophe parts (`anasilva`, `obrien`). #}
-{% macro known_name_words(columns) -%}
+{% macro known_name_words(names) -%}
     list_distinct(list_concat(
         [
             part for part in regexp_extract_all(
-                {{ fold(name_lines(columns)) }} || ' ' || {{ fold(umlauts_spelt_out(columns)) }},
+                {{ fold(name_lines(names)) }} || ' ' || {{ fold(umlauts_spelt_out(names)) }},
                 '[\p{L}\p{M}]+'
             )
             if length(part) >= 2 and part not in (
@@ -71,15 +70,15 @@
         [
             joined for joined in list_concat(
                 string_split(
-                    regexp_replace({{ fold(name_lines(columns)) }}, '[^\p{L}\p{M}\n]', '', 'g'),
+                    regexp_replace({{ fold(name_lines(names)) }}, '[^\p{L}\p{M}\n]', '', 'g'),
                     chr(10)
                 ),
                 string_split_regex(
-                    regexp_replace({{ fold(name_lines(columns)) }}, '[^\p{L}\p{M}\s]', '', 'g'),
+                    regexp_replace({{ fold(name_lines(names)) }}, '[^\p{L}\p{M}\s]', '', 'g'),
                     '\s+'
                 ),
                 string_split_regex(
-                    regexp_replace({{ fold(name_lines(columns)) }}, '[^\p{L}\p{M}\s-]', '', 'g'),
+                    regexp_replace({{ fold(name_lines(names)) }}, '[^\p{L}\p{M}\s-]', '', 'g'),
                     '[\s-]+'
                 )
             )
@@ -90,17 +89,17 @@
 
 {# What is replaced as it is written: whole names, and every part of a name in a script that puts no
    space between words; the longest first. #}
-{% macro known_name_literals(columns) -%}
+{% macro known_name_literals(names) -%}
     {%- set scripts %}[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}]{% endset -%}
     list_transform(
         list_reverse_sort(
             [
                 {'size': length(literal), 'text': literal}
                 for literal in list_distinct(list_concat(
-                    string_split({{ name_lines(columns) }}, chr(10)),
-                    string_split_regex({{ name_lines(columns) }}, '[\s\p{Zs}·・]+'),
+                    string_split({{ name_lines(names) }}, chr(10)),
+                    string_split_regex({{ name_lines(names) }}, '[\s\p{Zs}·・]+'),
                     string_split(
-                        regexp_replace({{ name_lines(columns) }}, '[ \p{Zs}·・]+', '', 'g'), chr(10)
+                        regexp_replace({{ name_lines(names) }}, '[ \p{Zs}·・]+', '', 'g'), chr(10)
                     )
                 ))
                 if length(literal) >= 2
@@ -116,10 +115,10 @@
 
 {# Hides known names, word by word. A name that is also an ordinary English word (`Will`, `Rose`)
    stays where it is written in lower case, as does a part of two letters. #}
-{% macro redact_names(text, columns) -%}
+{% macro redact_names(text, names) -%}
     regexp_replace(
         list_transform(
-            [{'words': {{ known_name_words(columns) }}, 'literals': {{ known_name_literals(columns) }}}],
+            [{'words': {{ known_name_words(names) }}, 'literals': {{ known_name_literals(names) }}}],
             lambda known: array_to_string(
                 [
                     case

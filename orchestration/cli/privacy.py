@@ -1,0 +1,17 @@
+"""``grounded privacy ...``: what stands between personal data and agents, each a command."""
+
+import typer
+
+from orchestration.cli import privacy_rotate
+
+app = typer.Typer(
+    help="What stands between personal data and agents.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.command("rotate-key")(privacy_rotate.rotate_key)
+
+
+@app.callback()
+def _named() -> None:
+    """Keeps each command a word of its own while it is the only one."""

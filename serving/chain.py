@@ -1,0 +1,371 @@
+"""A log whose records are chained by hashes, of which a part can be erased with no break.
+
+record -> <folder>/<UTC day>.jsonl   one line a record; its hash covers all before
+       -> <folder>/head              how far the chain reaches, so that a missing end is found
+
+A line ends in its ``arguments``, if it has any. The hash covers a salted hash of them and not their
+text: they can be overwritten, in place and with their salt, and nothing else of the line can.
+
+Safe over several processes (a file lock) and kill -9 (a torn line is closed off by the next call).
+A power cut can lose what the system had not yet written to disk: lines are not synced, unless
+``append`` is told to.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+GENESIS = "0" * 64
+HEAD_FILE = "head"
+# Made once: a call with options makes a new encoder each time.
+_JSON = json.JSONEncoder(separators=(",", ":"), default=str)
+_SALT_LENGTH = 32
+_ARGUMENTS = b',"arguments":'
+_ERASED = b"null"
+_COVERED = "arguments_sha256"
+_SUFFIX = ',"salt":"{}","covers":"{:08d}","hash":"{}"}}'
+_SUFFIX_LENGTH = len(_SUFFIX.format("0" * _SALT_LENGTH, 0, "0" * 64))
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What walking the chain found; ``problems`` is empty when nothing was changed.
+
+    ``erased`` counts the records whose arguments were erased, which every erasure's receipt tells.
+    """
+
+    records: int
+    files: int
+    erased: int
+    torn_lines: int
+    last_hash: str
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_intact(self) -> bool:
+        """True when no record was edited, removed or moved."""
+        return not self.problems
+
+
+@dataclass(frozen=True)
+class _Head:
+    seq: int
+    hash: str
+    day: str
+    size: int
+
+    def encode(self) -> bytes:
+        return f"{self.seq:020d} {self.hash} {self.day} {self.size:020d}\n".encode()
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "_Head | None":
+        parts = raw.decode("ascii", "replace").split()
+        whole = len(raw) == _HEAD_LENGTH and len(parts) == 4
+        if not whole or not (parts[0].isdecimal() and parts[3].isdecimal()):
+            return None
+        return cls(seq=int(parts[0]), hash=parts[1], day=parts[2], size=int(parts[3]))
+
+
+_NOTHING = _Head(seq=0, hash=GENESIS, day="0000-00-00", size=0)
+_HEAD_LENGTH = len(_NOTHING.encode())
+
+
+class ChainedLog:
+    """Appends to one folder's log; any number of threads and processes may do so at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._head_fd = -1
+        self._day = ""
+        self._day_fd = -1
+
+    def append(
+        self,
+        record: Mapping[str, Any],
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        durable: bool = False,
+    ) -> None:
+        """Write one line; when this returns, a kill of this process no longer loses it.
+
+        ``durable``: nor does a power cut.
+        """
+        with self._lock, self._exclusive():
+            now = datetime.now(UTC)
+            head, torn = self._true_head(now.date().isoformat())
+            line, digest = _line(record, arguments, now, head, torn)
+            data = b"\n" + line if torn else line
+            _write(self._day_fd, data)
+            reached = _Head(head.seq + 1, digest, self._day, head.size + len(data))
+            os.pwrite(self._head_fd, reached.encode(), 0)
+            if durable:
+                os.fsync(self._day_fd)
+                os.fsync(self._head_fd)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        with self._lock:
+            self._close()
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        # A lock on an inherited descriptor would be shared with the parent process.
+        if self._pid != os.getpid():
+            self._open()
+        fcntl.flock(self._head_fd, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._head_fd, fcntl.LOCK_UN)
+
+    def _open(self) -> None:
+        self._close()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._head_fd = os.open(
+            self._folder / HEAD_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        self._pid = os.getpid()
+
+    def _close(self) -> None:
+        for descriptor in (self._head_fd, self._day_fd):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._head_fd = self._day_fd = -1
+        self._day = ""
+        self._pid = 0
+
+    def _true_head(self, today: str) -> tuple[_Head, int]:
+        """The chain's real end, opened for appending, and how many torn lines lie behind it."""
+        stored = _Head.decode(os.pread(self._head_fd, _HEAD_LENGTH, 0)) or _NOTHING
+        if stored.day == self._day >= today and os.fstat(self._day_fd).st_size == stored.size:
+            return stored, 0
+        return self._caught_up(stored, today)
+
+    def _caught_up(self, stored: _Head, today: str) -> tuple[_Head, int]:
+        """Take in what a killed process wrote and the head does not tell, then open the day."""
+        head, torn = stored, 0
+        for day in sorted(path.stem for path in self._folder.glob("*.jsonl")):
+            if day < stored.day:
+                continue
+            self._use_day(day)
+            size = os.fstat(self._day_fd).st_size
+            start = stored.size if day == stored.day else 0
+            for line in os.pread(self._day_fd, max(size - start, 0), start).split(b"\n"):
+                record = _checked(line)
+                if record is not None and record["prev"] == head.hash:
+                    head, torn = _Head(record["seq"], record["hash"], day, size), 0
+                elif line:
+                    torn += 1
+        # A clock set back must not append before what is already there.
+        self._use_day(max(today, self._day, head.day))
+        size = os.fstat(self._day_fd).st_size
+        return _Head(head.seq, head.hash, self._day, size), torn
+
+    def _use_day(self, day: str) -> None:
+        if day == self._day:
+            return
+        if self._day_fd >= 0:
+            os.close(self._day_fd)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._day_fd = os.open(self._folder / f"{day}.jsonl", flags, 0o600)
+        self._day = day
+
+
+def verify(folder: Path) -> VerifyReport:
+    """Walk the whole chain; every edited, missing or moved record is a problem in words."""
+    head, files = _state(folder)
+    walk = _Walk()
+    for path, size in files:
+        with path.open("rb") as stream:
+            content = stream.read(size)
+        for number, line in enumerate(content.split(b"\n"), start=1):
+            if line:
+                walk.take(line, f"{path.name}:{number}")
+    walk.finish(head)
+    return VerifyReport(
+        records=walk.records,
+        files=len(files),
+        erased=walk.erased,
+        torn_lines=walk.torn,
+        last_hash=walk.hash,
+        problems=walk.problems,
+    )
+
+
+def records(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the records that check, in their order."""
+    for path, size in _state(folder)[1]:
+        with path.open("rb") as stream:
+            content = stream.read(size)
+        for line in content.split(b"\n"):
+            record = _checked(line) if line else None
+            if record is not None:
+                yield record
+
+
+def erase_arguments(folder: Path, is_concerned: Callable[[str], bool]) -> int:
+    """Overwrite in place the arguments that ``is_concerned`` names by their JSON; count them.
+
+    Lines keep their lengths, so others may append meanwhile. A torn line is overwritten in whole:
+    it proves nothing. Killed anywhere, doing it again finishes.
+    """
+    erased = 0
+    for path in sorted(folder.glob("*.jsonl")):
+        with path.open("r+b") as file:
+            start = 0
+            for line in file.read().split(b"\n"):
+                if line and (fresh := _without_arguments(line, is_concerned)) is not None:
+                    os.pwrite(file.fileno(), fresh, start)
+                    erased += 1
+                start += len(line) + 1
+            os.fsync(file.fileno())
+    return erased
+
+
+def _without_arguments(line: bytes, is_concerned: Callable[[str], bool]) -> bytes | None:
+    """The line as it is to be, of the same length; None where it may stay."""
+    parts = _parts(line)
+    if parts is None:
+        text = line.decode("utf-8", "replace")
+        return b"x" * len(line) if is_concerned(text) else None
+    body, arguments, _, digest = parts
+    if arguments in (b"", _ERASED) or not is_concerned(_plain(arguments)):
+        return None
+    suffix = _SUFFIX.format("0" * _SALT_LENGTH, len(body), digest).encode()
+    return body + _ARGUMENTS + _ERASED.ljust(len(arguments)) + suffix
+
+
+def _plain(arguments: bytes) -> str:
+    """The arguments with letters as themselves, however JSON wrote them."""
+    return json.dumps(json.loads(arguments), ensure_ascii=False)
+
+
+def _state(folder: Path) -> tuple[_Head | None, list[tuple[Path, int]]]:
+    """The head and the files' sizes of one instant, while others go on appending."""
+    path = folder / HEAD_FILE
+    if not path.is_file():
+        return None, [(file, file.stat().st_size) for file in sorted(folder.glob("*.jsonl"))]
+    with path.open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+        head = _Head.decode(stream.read(_HEAD_LENGTH))
+        return head, [(file, file.stat().st_size) for file in sorted(folder.glob("*.jsonl"))]
+
+
+class _Walk:
+    """The state of one walk along the chain."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.erased = 0
+        self.torn = 0
+        self.seq = 0
+        self.hash = GENESIS
+        self.problems: list[str] = []
+        self._unread: list[str] = []
+
+    def take(self, line: bytes, where: str) -> None:
+        """Go on to one line; what does not check is judged by the record that follows it."""
+        record = _checked(line)
+        if record is None:
+            self._unread.append(where)
+            return
+        self._settle_unread(told=record.get("after_torn_lines", 0))
+        if record["prev"] != self.hash or record["seq"] != self.seq + 1:
+            self.problems.append(
+                f"{where}: follows on record {record['seq'] - 1}, but the log before it ends "
+                f"with record {self.seq}: records were removed, moved or added"
+            )
+        self.records += 1
+        self.erased += int(_COVERED in record and record["arguments"] is None)
+        self.seq, self.hash = record["seq"], record["hash"]
+
+    def finish(self, head: _Head | None) -> None:
+        """Compare the end with the head, which a killed process leaves one record behind."""
+        # A torn end is what a kill leaves behind; the next append tells of it.
+        self._settle_unread(told=len(self._unread))
+        if head is None:
+            if self.records > 1:
+                self.problems.append("the head file is missing: the log's end cannot be proved")
+        elif self.seq < head.seq:
+            self.problems.append(
+                f"the log ends with record {self.seq}, but {head.seq} were written: "
+                "its end was removed or edited"
+            )
+        elif self.seq > head.seq + 1 or (self.seq == head.seq and self.hash != head.hash):
+            self.problems.append("the log does not end with the record that was written last")
+
+    def _settle_unread(self, *, told: int) -> None:
+        if told == len(self._unread):
+            self.torn += told
+        else:
+            self.problems += [
+                f"{where}: the line was edited: its hash does not match" for where in self._unread
+            ]
+        self._unread = []
+
+
+def _line(
+    record: Mapping[str, Any],
+    arguments: Mapping[str, Any] | None,
+    now: datetime,
+    head: _Head,
+    torn: int,
+) -> tuple[bytes, str]:
+    time = now.isoformat().replace("+00:00", "Z")
+    covered: dict[str, Any] = {"seq": head.seq + 1, "time": time, **record}
+    salt, erasable = "0" * _SALT_LENGTH, b""
+    if arguments is not None:
+        salt, erasable = secrets.token_hex(_SALT_LENGTH // 2), _JSON.encode(arguments).encode()
+        covered[_COVERED] = _salted(salt, erasable)
+        erasable = _ARGUMENTS + erasable
+    if torn:
+        covered["after_torn_lines"] = torn
+    covered["prev"] = head.hash
+    body = _JSON.encode(covered)[:-1].encode()
+    digest = hashlib.sha256(body).hexdigest()
+    return body + erasable + _SUFFIX.format(salt, len(body), digest).encode() + b"\n", digest
+
+
+def _salted(salt: str, arguments: bytes) -> str:
+    return hashlib.sha256(salt.encode() + arguments).hexdigest()
+
+
+def _parts(line: bytes) -> tuple[bytes, bytes, str, str] | None:
+    """Body, arguments, salt and hash of a whole line whose hash is that of its body."""
+    suffix = line[-_SUFFIX_LENGTH:].decode("ascii", "replace")
+    salt, covers, digest = suffix[9:41], suffix[53:61], suffix[71:-2]
+    if not covers.isdecimal() or suffix != _SUFFIX.format(salt, int(covers), digest):
+        return None
+    body, rest = line[: int(covers)], line[int(covers) : -_SUFFIX_LENGTH]
+    if hashlib.sha256(body).hexdigest() != digest or (rest and not rest.startswith(_ARGUMENTS)):
+        return None
+    return body, rest[len(_ARGUMENTS) :].rstrip(b" "), salt, digest
+
+
+def _checked(line: bytes) -> dict[str, Any] | None:
+    """The record, or None where the line is torn or its hashes are not those of its bytes."""
+    parts = _parts(line)
+    if parts is None:
+        return None
+    body, arguments, salt, _ = parts
+    record: dict[str, Any] = json.loads(line)
+    covered = json.loads(body + b"}").get(_COVERED)
+    is_whole = covered is None if not arguments else covered == _salted(salt, arguments)
+    is_erased = covered is not None and arguments == _ERASED and not salt.strip("0")
+    return record if is_whole or is_erased else None
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
