@@ -10,7 +10,7 @@ import pytest
 from serving import connect, snapshot
 from serving.agent import Agent
 from serving.envelope import Answer, Refusal
-from serving.errors import PublishError
+from serving.errors import NoSnapshot, PublishError
 from serving.layout import building_folder, snapshot_folder
 from serving.opened import Snapshots
 from serving.snapshot_store import current_id, open_snapshot, snapshot_ids, withdraw
@@ -71,6 +71,8 @@ def test_a_reader_that_does_not_end_finds_its_files_empty(home: Path) -> None:
             assert held.read(4)
             new = publish_fresh(home)
             assert withdraw(home, [old], patience_s=0).forced == [old]
+            with pytest.raises(NoSnapshot), snapshots.lease(old):
+                pass
             assert os.fstat(held.fileno()).st_size == 0
     snapshots.close()
     with connect(home, "support_agent") as agent:
