@@ -15,11 +15,12 @@ ServingError
 │   ├── Unauthenticated     UNAUTHENTICATED
 │   └── InternalError       INTERNAL
 ├── PublishError            a snapshot was not promoted; the one before it still answers
-└── DeclarationError        dbt's YAML declares something that cannot be served
+├── DeclarationError        dbt's YAML declares something that cannot be served
+└── NotFollowed             the lineage of a query cannot be followed, so nothing is proven
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 ErrorCode = Literal[
     "READONLY_VIOLATION",
@@ -47,6 +48,17 @@ class PublishError(ServingError):
 
 class DeclarationError(ServingError):
     """dbt's YAML declares something that cannot be served."""
+
+
+class NotFollowed(ServingError):
+    """The lineage of a query cannot be followed; ``node`` is the place in its syntax tree."""
+
+    def __init__(self, message: str, node: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        location = (node or {}).get("query_location")
+        # DuckDB gives the largest number where it knows no place.
+        self.location = location if isinstance(location, int) and location < 2**32 else None
 
 
 class AnswerError(ServingError):
