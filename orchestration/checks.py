@@ -15,23 +15,11 @@ from serving.catalog import Catalog
 from serving.declarations import Declarations, DeclaredSource
 from serving.freshness import assess, too_old
 from serving.pattern_scan import Leak
+from serving.privacy.proof import Proof
 
-PRIVACY_CLASSES = frozenset(
-    {
-        "public",
-        "identifier",
-        "name",
-        "email",
-        "phone",
-        "address",
-        "birth_date",
-        "free_text",
-        "secret",
-    }
-)
 MAX_NAMED = 20
 # A source's own column may begin with an underscore too; it needs a class like any other.
-_ADDED = OUR_COLUMNS | {"_dlt_id"}
+ADDED_COLUMNS = OUR_COLUMNS | {"_dlt_id"}
 
 
 @dataclass(frozen=True)
@@ -51,23 +39,41 @@ class Finding:
         return not self.problems
 
 
-def unclassified_columns(raw: dict[str, list[str]], sources: Iterable[DeclaredSource]) -> Finding:
-    """Find raw columns without a known privacy class; ``raw`` maps source.table to columns."""
+# By asset (a view, or ``snapshot``) and check.
+Findings = dict[tuple[str, str], Finding]
+
+
+def unclassified_columns(
+    raw: dict[str, list[str]], sources: Iterable[DeclaredSource], classes: frozenset[str]
+) -> Finding:
+    """Find raw columns with none of the ``classes``; ``raw`` maps source.table to its columns."""
     problems = []
     for source in sources:
         table = f"{source.source}.{source.table}"
         for column in raw.get(table, []):
             declared = source.columns.get(column)
             privacy = declared.privacy if declared else None
-            if privacy in PRIVACY_CLASSES:
+            if privacy in classes:
                 continue
             unknown = f" ({privacy!r} is no class)" if privacy else ""
             problems.append(
                 f"{table}.{column} has no privacy class{unknown}; add to "
                 f"dbt_project/{source.file}: `- name: {column}` with `config: {{meta: {{privacy: "
-                f"{' | '.join(sorted(PRIVACY_CLASSES))}}}}}`"
+                f"{' | '.join(sorted(classes))}}}}}`"
             )
     return Finding(problems, {"raw columns": sum(len(columns) for columns in raw.values())})
+
+
+def unproven(proof: Proof) -> Finding:
+    """Tell each personal column that may reach an agent, and what cannot be followed."""
+    return Finding(
+        list(proof.problems),
+        {
+            "agent columns": len(proof.columns),
+            "masked": sum(column.verdict == "masked" for column in proof.columns),
+            "milliseconds": round(proof.seconds * 1000),
+        },
+    )
 
 
 def rows_differ(view: str, rows_from: str, raw_rows: int, view_rows: int) -> Finding:
@@ -118,7 +124,7 @@ def raw_columns(warehouse: Path, declarations: Declarations) -> dict[str, list[s
         ).fetchall()
     raw: dict[str, list[str]] = {}
     for table, column in found:
-        if table in declarations.sources and column not in _ADDED:
+        if table in declarations.sources and column not in ADDED_COLUMNS:
             raw.setdefault(table, []).append(column)
     return raw
 

@@ -1,6 +1,6 @@
 """The dbt models as assets and dbt's tests as their checks; one dbt build a run.
 
-raw tables -> staging -> marts -> agents
+the proof over the project -> raw tables -> staging -> marts -> agents
 """
 
 import contextlib
@@ -23,8 +23,12 @@ from dagster_dbt import (
 
 from ingestion.warehouse import writing
 from orchestration.automation import WHEN_UPSTREAM_CHANGES
+from orchestration.checks import unproven
 from orchestration.errors import TransformFailed
+from orchestration.proving import prove_project
+from orchestration.publishing import PROVEN
 from orchestration.resources import Settings
+from orchestration.serving_assets import SNAPSHOT, check_evaluation
 
 OWNER = "team:data"
 
@@ -62,7 +66,8 @@ def dbt_models(
         dagster_dbt_translator=Translator(),
     )
     def build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        target = settings.home / "dbt" / "build"
+        _refuse_unproven(context, settings)
+        target = settings.dbt_build
         with writing(settings.home, on_wait=context.log.info) as warehouse:
             without = _not_loaded(warehouse, json.loads(manifest.read_text(encoding="utf-8")))
             # Unit tests prove the SQL, not the data: they run in the test suite.
@@ -79,6 +84,20 @@ def dbt_models(
                 _forget_messages(target)
 
     return build
+
+
+def _refuse_unproven(context: dg.AssetExecutionContext, settings: Settings) -> None:
+    """Stop before dbt runs: a table that unproven SQL has made could be published later on.
+
+    The failed check is told on the snapshot's page, as the step that would tell it does not run.
+    """
+    finding = unproven(prove_project(settings))
+    if finding.passed:
+        return
+    context.instance.report_runless_asset_event(check_evaluation(SNAPSHOT, PROVEN, finding))
+    raise dg.Failure(
+        "nothing is built or published: " + "; ".join(finding.problems), allow_retries=False
+    )
 
 
 def _unprinted(events: Iterator[Any]) -> Iterator[Any]:

@@ -1,6 +1,6 @@
 """Publishes one snapshot: export, index, check, promote; no Dagster in here.
 
-warehouse -> candidate -> findings -> promoted, or discarded with its reasons
+classes, proof -> warehouse -> candidate -> findings -> promoted, or discarded with its reasons
 """
 
 from collections.abc import Callable
@@ -12,24 +12,31 @@ import duckdb
 
 from ingestion.warehouse import writing
 from orchestration.checks import (
-    Finding,
+    Findings,
     leaks_found,
     live_rows,
     raw_columns,
     rows_differ,
     too_stale,
     unclassified_columns,
+    unproven,
 )
+from orchestration.errors import PublicationRefused
 from serving import snapshot
 from serving.catalog import Catalog
 from serving.declarations import Declarations
 from serving.embedder import Embedder
 from serving.errors import PublishError
+from serving.layout import PRIVACY_FILE
 from serving.pattern_scan import scan_snapshot
+from serving.privacy.page import page
+from serving.privacy.proof import Proof
+from serving.snapshot_store import write_durably
 
 KEEP_SNAPSHOTS = 5
 Progress = Callable[[str, int, int], None]
 CLASSIFIED = "every_raw_column_is_classified"
+PROVEN = "no_personal_column_reaches_an_agent_unmasked"
 NO_PERSONAL_DATA = "no_personal_data_in_published_text"
 RECONCILED = "rows_reconcile_with_raw"
 FRESH = "within_its_freshness_limit"
@@ -37,14 +44,11 @@ FRESH = "within_its_freshness_limit"
 
 @dataclass(frozen=True)
 class Publication:
-    """The outcome: the catalog of what was built, each finding, and whether it was promoted.
-
-    Findings are keyed by asset (a view, or ``snapshot``) and check.
-    """
+    """The outcome: the catalog of what was built, each finding, and whether it was promoted."""
 
     catalog: Catalog
     folder: Path
-    findings: dict[tuple[str, str], Finding]
+    findings: Findings
     missing: list[str]
     expired: list[str]
 
@@ -64,6 +68,7 @@ def publish(
     declarations: Declarations,
     embedder: Embedder,
     *,
+    proof: Proof,
     on_progress: Progress | None = None,
     on_wait: Callable[[str], None] | None = None,
     is_fresh: bool = False,
@@ -71,26 +76,27 @@ def publish(
     """Build a candidate, check it and promote it when nothing blocks.
 
     ``is_fresh`` shares no file with an earlier snapshot, because those are to be deleted. The
-    warehouse is held only while the views are copied out of it. PublishError when the
+    warehouse is held only while the views are copied out of it. PublicationRefused when a raw
+    column has no class or the proof does not hold: then nothing is built. PublishError when the
     candidate is not sound in itself.
     """
     with writing(home, on_wait=on_wait) as warehouse:
         available = declarations.only(_built(warehouse, declarations))
         if not available.views:
             raise PublishError("no agent view has been built yet; type `grounded run`")
+        first = before_publishing(warehouse, declarations, proof)
+        if not all(finding.passed for finding in first.values()):
+            raise PublicationRefused(first)
         candidate = snapshot.export_views(home, available, on_progress, is_fresh=is_fresh)
-        classified = unclassified_columns(
-            raw_columns(warehouse, declarations), declarations.sources.values()
-        )
         raw = live_rows(
             warehouse, (v.serve.rows_from for v in available.views.values() if v.serve.rows_from)
         )
     try:
         snapshot.build_index(candidate, available, embedder, on_progress, is_fresh=is_fresh)
+        write_durably(candidate.folder / PRIVACY_FILE, page(proof, candidate.snapshot_id))
         snapshot.verify(candidate)
         catalog, folder = candidate.catalog(), candidate.folder
-        findings = {("snapshot", CLASSIFIED): classified}
-        findings |= _of_views(catalog, available, raw)
+        findings = first | _of_views(catalog, available, raw)
         leaks = scan_snapshot(folder, catalog)
         findings["snapshot", NO_PERSONAL_DATA] = leaks_found(leaks, len(catalog.views))
         missing = sorted(set(declarations.views) - set(available.views))
@@ -107,11 +113,19 @@ def publish(
     return Publication(catalog, folder, findings, missing, expired)
 
 
-def _of_views(
-    catalog: Catalog, declarations: Declarations, raw: dict[str, int]
-) -> dict[tuple[str, str], Finding]:
+def before_publishing(warehouse: Path, declarations: Declarations, proof: Proof) -> Findings:
+    """Return what must hold before any data is copied: every raw column's class, and the proof."""
+    classified = unclassified_columns(
+        raw_columns(warehouse, declarations),
+        declarations.sources.values(),
+        declarations.privacy_classes,
+    )
+    return {("snapshot", CLASSIFIED): classified, ("snapshot", PROVEN): unproven(proof)}
+
+
+def _of_views(catalog: Catalog, declarations: Declarations, raw: dict[str, int]) -> Findings:
     now = datetime.now(UTC)
-    findings: dict[tuple[str, str], Finding] = {}
+    findings: Findings = {}
     for name, view in declarations.views.items():
         findings[name, FRESH] = too_stale(catalog, name, now)
         if view.serve.rows_from:

@@ -49,6 +49,11 @@ class Settings:
             target_path=self.home / "dbt" / "target",
         )
 
+    @property
+    def dbt_build(self) -> Path:
+        """Where dbt leaves the artifacts of its last build."""
+        return self.home / "dbt" / "build"
+
     def source(self, name: str) -> SourceSpec:
         """Return one source; SettingsError names those that there are."""
         if name not in self.sources:
@@ -95,7 +100,10 @@ def dbt_resource(settings: Settings) -> DbtCliResource:
 
 
 def ensure_manifest(settings: Settings) -> Path:
-    """Return dbt's manifest, parsed again when a file of the project is newer."""
+    """Return dbt's manifest with compiled SQL, made again when a file of the project is newer.
+
+    Compiled without a look into the warehouse: SQL that depends on data could not be proven.
+    """
     project = settings.dbt
     manifest = project.manifest_path
     newest = max(
@@ -106,8 +114,8 @@ def ensure_manifest(settings: Settings) -> Path:
     if not manifest.exists() or manifest.stat().st_mtime < newest:
         prepare_environment(settings)
         manifest.parent.mkdir(parents=True, exist_ok=True)
-        parsed = dbt_resource(settings).cli(["parse", "--quiet"], target_path=manifest.parent)
-        parsed.wait()
+        arguments = ["compile", "--quiet", "--no-introspect", "--no-populate-cache"]
+        dbt_resource(settings).cli(arguments, target_path=manifest.parent).wait()
         # dbt leaves an unchanged manifest's time as it was.
         manifest.touch()
     return manifest

@@ -15,6 +15,10 @@ from serving.catalog import Limits, MinGroup, SearchSpec
 from serving.errors import DeclarationError
 
 AGENT_SCHEMA = "agents"
+PUBLIC = "public"
+MASK_FOLDER = "macros/privacy/"
+# No mask hides it.
+SECRET = "secret"
 _SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
 
@@ -100,13 +104,47 @@ class DeclaredSource(_Declaration):
     columns: dict[str, SourceColumn]
 
 
+class DeclaredMask(_Declaration):
+    """A mask's ``config.meta.mask``: a function of the schema ``privacy``.
+
+    It hides values of the classes ``hides`` that it takes as its first argument. ``knows`` are the
+    classes of values that its further arguments may bring, of which it shows none.
+    """
+
+    method: str
+    hides: list[str] = Field(min_length=1)
+    knows: list[str] = []
+
+
+class IndirectUse(_Declaration):
+    """An entry of a model's ``config.meta.privacy.indirect``: what may steer it, and why.
+
+    ``columns`` are source columns as ``source.table.column``.
+    """
+
+    columns: list[str] = Field(min_length=1)
+    uses: list[str] = Field(min_length=1)
+    reason: str = Field(min_length=10)
+
+
 class Declarations(_Declaration):
-    """All views, agents and raw tables; ``contract_version`` changes when a view's columns do."""
+    """All views, agents, raw tables and masks; ``indirect`` is by model.
+
+    ``contract_version`` changes when a view's columns do.
+    """
 
     views: dict[str, DeclaredView]
     agents: dict[str, DeclaredAgent]
     sources: dict[str, DeclaredSource]
     contract_version: str
+    masks: dict[str, DeclaredMask] = {}
+    indirect: dict[str, list[IndirectUse]] = {}
+
+    @property
+    def privacy_classes(self) -> frozenset[str]:
+        """The classes that the project knows: those that a mask hides, ``public``, ``secret``."""
+        hidden = {name for mask in self.masks.values() for name in (*mask.hides, *mask.knows)}
+        return frozenset(hidden | {PUBLIC, SECRET})
 
     def only(self, views: Collection[str]) -> "Declarations":
         """Return the same declarations without the other views, for agents too."""
@@ -158,6 +196,8 @@ def parse_manifest(manifest: dict[str, Any]) -> Declarations:
         agents=agents,
         sources=sources,
         contract_version=hashlib.sha256(contracts.encode()).hexdigest()[:12],
+        masks=_masks(manifest),
+        indirect=_indirect(manifest),
     )
 
 
@@ -264,6 +304,40 @@ def _source(node: dict[str, Any]) -> DeclaredSource:
             for name, column in node["columns"].items()
         },
     )
+
+
+def _masks(manifest: dict[str, Any]) -> dict[str, DeclaredMask]:
+    masks = {}
+    for macro in manifest.get("macros", {}).values():
+        if "mask" not in _meta(macro):
+            continue
+        if not macro["original_file_path"].startswith(MASK_FOLDER):
+            raise DeclarationError(
+                f"macro {macro['name']}: only a macro in {MASK_FOLDER} may declare meta.mask"
+            )
+        try:
+            mask = DeclaredMask.model_validate(_meta(macro)["mask"])
+        except ValidationError as error:
+            raise DeclarationError(_explain(f"macro {macro['name']}: meta.mask", error)) from error
+        never = sorted({PUBLIC, SECRET} & {*mask.hides, *mask.knows})
+        if never:
+            raise DeclarationError(f"macro {macro['name']}: no mask hides {', '.join(never)}")
+        masks[macro["name"]] = mask
+    return masks
+
+
+def _indirect(manifest: dict[str, Any]) -> dict[str, list[IndirectUse]]:
+    allowed: dict[str, list[IndirectUse]] = {}
+    for node in manifest["nodes"].values():
+        declared = (_meta(node).get("privacy") or {}) if node["resource_type"] == "model" else {}
+        try:
+            uses = [IndirectUse.model_validate(use) for use in declared.get("indirect", [])]
+        except ValidationError as error:
+            where = f"model {node['name']}: meta.privacy.indirect"
+            raise DeclarationError(_explain(where, error)) from error
+        if uses:
+            allowed[node["name"]] = uses
+    return allowed
 
 
 def _explain(where: str, error: ValidationError) -> str:

@@ -3,6 +3,7 @@
 published/current.json            the pointer: which snapshot answers
 published/snapshots/<id>/         one immutable folder a snapshot
     catalog.json
+    privacy.html                  why no personal value is in here; for people, no agent reads it
     views/<view>.duckdb           SQL; <view>.<agent>.duckdb where the agent's rows are filtered
     views/<view>.sqlite           lookups
     index/                        LanceDB
@@ -19,6 +20,7 @@ SNAPSHOTS = "snapshots"
 BUILDING = "building"
 VIEWS = "views"
 INDEX = "index"
+PRIVACY_FILE = "privacy.html"
 DRAFT_FILE = "draft.json"
 LOCK_FILE = "publish.lock"
 WAREHOUSE = "warehouse.duckdb"

@@ -11,6 +11,7 @@ from serving.catalog import CATALOG_FILE, Catalog, CatalogView, IndexInfo, Store
 from serving.chunking import has_text
 from serving.errors import PublishError
 from serving.identifiers import quoted
+from serving.layout import PRIVACY_FILE
 from serving.lookup_store import count_rows
 from serving.snapshot_store import read_catalog
 
@@ -39,7 +40,7 @@ def _check_files(folder: Path, catalog: Catalog) -> None:
     tables = set(catalog.index.chunks) if catalog.index else set()
     for file in folder.rglob("*"):
         name = file.relative_to(folder).as_posix()
-        if not file.is_file() or name in known:
+        if not file.is_file() or name in known or name == PRIVACY_FILE:
             continue
         parts = name.split("/")
         index = catalog.index.folder if catalog.index else None

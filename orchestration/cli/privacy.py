@@ -2,13 +2,14 @@
 
 import typer
 
-from orchestration.cli import privacy_rotate
+from orchestration.cli import privacy_report, privacy_rotate
 
 app = typer.Typer(
     help="What stands between personal data and agents.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.command("report")(privacy_report.report)
 app.command("rotate-key")(privacy_rotate.rotate_key)
 
 

@@ -13,7 +13,7 @@ from serving.errors import NotFollowed
 # rows that older SQL has made.
 _MATERIALIZED = frozenset({"table", "view", "ephemeral"})
 _RUNS_STATEMENTS = re.compile(
-    r"\b(run_query|statement|builtins|context|load_relation|modules)\b"
+    r"\b(run_query|statement|builtins|context|load_relation)\b"
     r"|\badapter\s*(\[|\.\s*(?!(?:dispatch|quote)\b)\w+)"
 )
 _JINJA = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
@@ -58,6 +58,11 @@ def statements_beside_models(manifest: Mapping[str, Any]) -> list[str]:
         for node in manifest["nodes"].values()
         if node["resource_type"] == "operation"
         and not _CREATES_FUNCTIONS.fullmatch(node["raw_code"].strip())
+    ]
+    found += [
+        f"{node['original_file_path']}: dbt's function {node['name']} is not followed; write it as "
+        "a macro"
+        for node in manifest.get("functions", {}).values()
     ]
     own = {
         macro["name"]: macro["original_file_path"]

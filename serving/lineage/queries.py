@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from serving.errors import NotFollowed
 from serving.lineage.expressions import Expressions
-from serving.lineage.relations import Column, Relation, Scope, Tables
+from serving.lineage.relations import Column, Relation, Scope
 from serving.lineage.sources import Froms
 from serving.lineage.stars import Expansion
 from serving.lineage.tree import known, nodes_below, parse
@@ -88,9 +88,7 @@ class _Queries:
             )
         if node.get("aggregate_handling") == "FORCE_AGGREGATES":
             plain_ones = [
-                item
-                for item in node["select_list"]
-                if not self._expressions.has_aggregate(item)
+                item for item in node["select_list"] if not self._expressions.has_aggregate(item)
             ]
             groups |= read(plain_ones, scope)
         return rows | used(groups, "group by")
@@ -187,8 +185,7 @@ def by_position(left: Relation, right: Relation, node: Node) -> Relation:
     if len(left.columns) != len(right.columns):
         raise NotFollowed("the two sides of a set operation have not as many columns", node)
     columns = tuple(
-        (name, one | two)
-        for (name, one), (_, two) in zip(left.columns, right.columns, strict=True)
+        (name, one | two) for (name, one), (_, two) in zip(left.columns, right.columns, strict=True)
     )
     return Relation(columns, rows)
 

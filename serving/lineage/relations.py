@@ -90,7 +90,7 @@ class Scope:
     aliases: Mapping[str, Value] = field(default_factory=dict)
     outer: "Scope | None" = None
 
-    def inside(self, tables: Tables = Tables()) -> "Scope":  # noqa: B008
+    def inside(self, tables: Tables = Tables()) -> "Scope":
         """Return a scope within this one."""
         return Scope(tables=tables, ctes=self.ctes, outer=self)
 
@@ -138,7 +138,8 @@ class Scope:
 
 def _split(lookups: Iterable[tuple[Relation, str]]) -> tuple[list[Value], list[Value]]:
     """Return what surely is of the name, and what may be."""
-    known, possible = [], []
+    known: list[Value] = []
+    possible: list[Value] = []
     for relation, name in lookups:
         value = relation.column(name)
         if value is not None:

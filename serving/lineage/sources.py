@@ -72,9 +72,7 @@ class Froms:
         return _entry(node, relation, names)
 
     def _values(self, node: Node, scope: Scope) -> Relation:
-        rows = [
-            [self._expressions.value(cell, scope) for cell in row] for row in node["values"]
-        ]
+        rows = [[self._expressions.value(cell, scope) for cell in row] for row in node["values"]]
         width = max((len(row) for row in rows), default=0)
         named = [plain(name) for name in node.get("expected_names", [])]
         names = [*named, *(f"col{number}" for number in range(len(named), width))]
