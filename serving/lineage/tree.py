@@ -13,10 +13,10 @@ import duckdb
 from serving.errors import NotFollowed
 from serving.sandbox.syntax import Node, kind_of
 
-# Called with OVER alone, so missing in duckdb_functions().
-_WINDOW_FUNCTIONS = frozenset(
+# Called with OVER alone, or as tables too, so not among the scalars of duckdb_functions().
+_UNLISTED = frozenset(
     "cume_dist dense_rank fill first_value lag last_value lead nth_value ntile percent_rank rank "
-    "rank_dense row_number".split()
+    "rank_dense row_number unnest".split()
 )
 # What they give is not made of their arguments: session variables, settings, other tables, logs.
 _READ_ELSEWHERE = frozenset(
@@ -61,7 +61,7 @@ def known_functions() -> frozenset[str]:
     """The engine's functions whose result is made of their arguments alone."""
     kinds = {"scalar", "aggregate", "macro"}
     names = {name for name, kind in _parser().functions() if kind in kinds}
-    return frozenset(names | _WINDOW_FUNCTIONS) - _READ_ELSEWHERE
+    return frozenset(names | _UNLISTED) - _READ_ELSEWHERE
 
 
 @functools.cache

@@ -15,6 +15,7 @@ from serving.catalog import Catalog, CatalogView
 from serving.declarations import DeclaredSource, SourceColumn
 from serving.pattern_scan import Leak
 
+CLASSES = frozenset({"public", "identifier", "email"})
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -31,7 +32,7 @@ def customers(**classes: str | None) -> DeclaredSource:
 
 def test_a_new_upstream_column_blocks_and_the_message_is_the_yaml_to_add() -> None:
     finding = unclassified_columns(
-        {"shop.customers": ["id", "passport"]}, [customers(id="identifier")]
+        {"shop.customers": ["id", "passport"]}, [customers(id="identifier")], CLASSES
     )
     assert finding.blocks and not finding.passed
     assert "shop.customers.passport has no privacy class" in finding.problems[0]
@@ -41,13 +42,13 @@ def test_a_new_upstream_column_blocks_and_the_message_is_the_yaml_to_add() -> No
 
 @pytest.mark.parametrize("privacy", [None, "harmless", "Public"])
 def test_a_class_that_the_project_does_not_know_is_no_class(privacy: str | None) -> None:
-    finding = unclassified_columns({"shop.customers": ["id"]}, [customers(id=privacy)])
+    finding = unclassified_columns({"shop.customers": ["id"]}, [customers(id=privacy)], CLASSES)
     assert len(finding.problems) == 1
 
 
 def test_classified_columns_pass() -> None:
     raw = {"shop.customers": ["id", "email"]}
-    assert unclassified_columns(raw, [customers(id="identifier", email="email")]).passed
+    assert unclassified_columns(raw, [customers(id="identifier", email="email")], CLASSES).passed
 
 
 def test_one_row_too_few_or_too_many_blocks() -> None:

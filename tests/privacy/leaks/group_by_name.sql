@@ -1,0 +1,7 @@
+-- One row a name.
+-- caught_by: proof
+-- says: uses personal columns indirectly
+
+select count(*) as k
+from {{ ref('dim_customers') }}
+group by full_name
