@@ -58,10 +58,9 @@ class ProjectLineage:
         self._manifest = manifest
         self._functions = functions
         self._technical = [plain(name) for name in technical]
-        self._nodes = _by_relation(manifest)
+        self._nodes, self.unfollowed = _by_relation(manifest)
         self._tables: dict[str, Table] = {}
         self._under_way: list[str] = []
-        self.unfollowed: dict[str, Unfollowed] = {}
 
     def model(self, unique_id: str) -> Table:
         """Return a model's table; NotFollowed where it, or a model that it reads, is unreadable."""
@@ -129,16 +128,20 @@ def _key(node: Mapping[str, Any]) -> str:
     return f"{plain(node['schema'])}.{plain(name)}"
 
 
-def _by_relation(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Map the relations of a manifest; NotFollowed where two nodes write the same one."""
+def _by_relation(
+    manifest: Mapping[str, Any],
+) -> tuple[dict[str, Mapping[str, Any]], dict[str, Unfollowed]]:
+    """Map the relations of a manifest, and those that two nodes write."""
     nodes: dict[str, Mapping[str, Any]] = {}
+    twice: dict[str, Unfollowed] = {}
     built = [n for n in manifest["nodes"].values() if n["resource_type"] in _BUILT]
     for node in [*manifest["sources"].values(), *built]:
         key = _key(node)
         if key in nodes:
-            raise NotFollowed(f"{node['name']} and {nodes[key]['name']} are the same table, {key}")
+            reason = f"it and {nodes[key]['name']} are the same table, {key}"
+            twice[key] = Unfollowed(node["name"], node["original_file_path"], reason)
         nodes[key] = node
-    return nodes
+    return nodes, twice
 
 
 _BUILT = frozenset({"model", "seed", "snapshot"})
