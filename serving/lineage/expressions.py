@@ -167,16 +167,12 @@ class Expressions:
         names = [
             plain(name) for left in nodes_below(node["lhs"]) for name in _parameter_names(left)
         ]
-        # `a -> b` may also be JSON extraction, of which the left side is a column.
-        columns = [found for name in names if (found := scope.find([name])) is not None]
-        is_arrow = node.get("syntax_type") != "LAMBDA_KEYWORD"
-        outside = merged(columns) if is_arrow else NOTHING
-        if is_arrow:
-            outside |= merged(
-                self.value(left, scope)
-                for left in nodes_below(node["lhs"])
-                if not _parameter_names(left)
-            )
+        # The tree does not tell `lambda a: b` from `a -> b`, which may also be JSON extraction, of
+        # which the left side is a column.
+        outside = merged(found for name in names if (found := scope.find([name])) is not None)
+        outside |= self.values(
+            [left for left in nodes_below(node["lhs"]) if not _parameter_names(left)], scope
+        )
         inner = replace(scope.inside(), aliases=dict.fromkeys(names, arguments | outside))
         return outside | self.values(nodes_below(node["expr"]), inner)
 
