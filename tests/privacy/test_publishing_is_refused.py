@@ -53,7 +53,9 @@ class Copy:
     def check(self, name: str) -> str:
         """How a check of the snapshot ended last, as Dagster's pages show it."""
         key = dg.AssetCheckKey(SNAPSHOT, name)
-        with dg.DagsterInstance.from_config(str(self.home / "dagster")) as instance:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DAGSTER_HOME", str(self.home / "dagster"))
+            instance = dg.DagsterInstance.get()
             found = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])
         return found[key].status.value
 
