@@ -25,6 +25,7 @@ from orchestration.key_store import demo_key, key_id, record_id, recorded_id
 from orchestration.key_strength import MIN_KEY_LENGTH, weakness
 from serving.snapshot_store import read_pointer
 
+_DBT_FILES = frozenset({".csv", ".py", ".sql", ".yaml", ".yml"})
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 KEY_VARIABLE = "GROUNDED_PRIVACY_KEY"
 OLD_KEY_VARIABLE = "GROUNDED_PRIVACY_KEY_OLD"
@@ -109,7 +110,8 @@ def ensure_manifest(settings: Settings) -> Path:
     newest = max(
         path.stat().st_mtime
         for path in Path(project.project_dir).rglob("*")
-        if path.suffix in {".sql", ".yml"}
+        # A folder changes when a file in it is deleted.
+        if path.suffix in _DBT_FILES or path.is_dir()
     )
     if not manifest.exists() or manifest.stat().st_mtime < newest:
         prepare_environment(settings)

@@ -21,10 +21,13 @@ class Judge:
     def privacy(self, flow: Flow) -> str | None:
         """Return the class of a flow's source column; None where it has none."""
         source = self.declarations.sources[flow.source]
-        for name, column in source.columns.items():
-            if plain(name) == flow.column:
-                return column.privacy
-        return PUBLIC if flow.column in self.technical else None
+        declared = [
+            one.privacy for name, one in source.columns.items() if plain(name) == flow.column
+        ]
+        if not declared:
+            return PUBLIC if flow.column in self.technical else None
+        # Declared twice, in different letters: the less public class counts.
+        return next((privacy for privacy in declared if privacy != PUBLIC), PUBLIC)
 
     def verdict(self, flow: Flow) -> Verdict:
         """Return whether the flow is public, masked, or neither."""

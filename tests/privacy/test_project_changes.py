@@ -134,6 +134,14 @@ def test_a_column_without_a_class_is_personal(manifest: Manifest) -> None:
     assert "give the source column a privacy class" in problems
 
 
+def test_of_two_declarations_of_a_column_the_less_public_counts(manifest: Manifest) -> None:
+    def change(manifest: Manifest) -> None:
+        columns = manifest["sources"]["source.grounded.shop.orders"]["columns"]
+        columns["CHANNEL"] = {**columns["channel"], "config": {"meta": {"privacy": "name"}}}
+
+    assert "shop.orders.channel (class name) unmasked" in changed(manifest, change)
+
+
 @pytest.mark.parametrize(
     ("condition", "told"),
     [
