@@ -91,9 +91,7 @@ def test_a_mask_that_is_pulled_out_stops_the_run_before_anything_is_built(copy: 
         done = copy.grounded("run", "--source", "runbooks")
         report = copy.grounded("privacy", "report", "--view", "agent_customers")
     finally:
-        copy.replace(
-            "models/agents/agent_customers.sql", "    customers.full_name as", f"    {mask} as"
-        )
+        copy.replace(model, "    customers.full_name as", f"    {mask}")
     assert done.status == 1
     told = (
         "agent_customers.name_masked shows shop.customers.full_name (class name) unmasked: "
