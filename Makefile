@@ -25,8 +25,9 @@ lint: .venv/ready ## Ruff and mypy alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready ## Measure extract, load and capture beside their limits; about 3 minutes
+bench: .venv/ready ## Measure extract, load, capture and the leak scan; about 8 minutes
 	$(BIN)/python -m tests.benchmarks.ingestion
+	$(BIN)/python -m tests.benchmarks.leak_scan
 
 setup: .venv/ready ## Create .venv from the lock
 

@@ -6,6 +6,7 @@ The secret ``sources.<name>.url`` is the environment variable ``SOURCES__<NAME>_
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import dlt
 from pydantic import SecretStr
@@ -45,6 +46,20 @@ def connect(name: str, spec: SourceSpec, home: Path) -> Connection:
         f"source {name} has no address; set SOURCES__{name.upper()}__URL, "
         f"or `url` under [sources.{name}] in .dlt/secrets.toml"
     )
+
+
+def credentials(name: str, spec: SourceSpec, home: Path) -> list[SecretStr]:
+    """Return the password and the token by which a source knows us; none where it has no address.
+
+    They are what no artefact may hold.
+    """
+    try:
+        connection = connect(name, spec, home)
+    except MissingSecret:
+        return []
+    password = urlsplit(connection.url.get_secret_value()).password
+    found = [SecretStr(unquote(password))] if password else []
+    return [*found, *([connection.token] if connection.token else [])]
 
 
 def _demo_connection(name: str, demo: Demo) -> Connection:

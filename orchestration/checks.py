@@ -14,10 +14,11 @@ from ingestion.names import DELETED_AT, OUR_COLUMNS
 from serving.catalog import Catalog
 from serving.declarations import Declarations, DeclaredSource
 from serving.freshness import assess, too_old
-from serving.pattern_scan import Leak
+from serving.leak_scan.report import ScanReport
 from serving.privacy.proof import Proof
 
 MAX_NAMED = 20
+NAMED_ROWS = 3
 # A source's own column may begin with an underscore too; it needs a class like any other.
 ADDED_COLUMNS = OUR_COLUMNS | {"_dlt_id"}
 
@@ -105,14 +106,28 @@ def too_stale(catalog: Catalog, view: str, now: datetime) -> Finding:
     return Finding([f"{view} {age}; its limit is {freshness.limit_s} s"], blocks=blocks)
 
 
-def leaks_found(leaks: list[Leak], views: int) -> Finding:
-    """Tell each place where published text looks like personal data."""
-    named = [
-        f"{leak.file}: {leak.view}.{leak.column} holds {leak.pattern} in row {leak.key}"
-        for leak in leaks[:MAX_NAMED]
-    ]
-    more = len(leaks) - len(named)
-    return Finding([*named, *([f"and {more:,} more"] if more > 0 else [])], {"views": views})
+def leaks_found(report: ScanReport) -> Finding:
+    """Tell each place that holds a personal value or what looks like one, and the rows."""
+    problems = []
+    for (place, privacy), count in sorted(report.counts.items()):
+        rows = [hit.row_key for hit in report.hits if (hit.place, hit.privacy) == (place, privacy)]
+        named = ", ".join(row for row in rows[:NAMED_ROWS] if row)
+        more = f" and {count - NAMED_ROWS:,} more" if count > NAMED_ROWS else ""
+        problems.append(f"{place} holds {privacy} in {named or 'its description'}{more}")
+    hidden = len(problems) - MAX_NAMED
+    if hidden > 0:
+        problems = [*problems[:MAX_NAMED], f"and {hidden:,} more places"]
+    problems += [f"{file} does not open, so its cells were not searched" for file in report.unread]
+    facts: dict[str, int | str] = {
+        "personal values": report.values,
+        "searched": report.searched,
+        "cells": report.cells,
+        "bytes": report.cell_bytes + report.raw_bytes,
+        "hits": sum(report.counts.values()),
+        "also public": sum(report.public.values()),
+        "seconds": f"{report.seconds:.1f}",
+    }
+    return Finding(problems, facts)
 
 
 def raw_columns(warehouse: Path, declarations: Declarations) -> dict[str, list[str]]:

@@ -3,9 +3,10 @@
 classes, proof -> warehouse -> candidate -> findings -> promoted, or discarded with its reasons
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -28,7 +29,9 @@ from serving.declarations import Declarations
 from serving.embedder import Embedder
 from serving.errors import PublishError
 from serving.layout import PRIVACY_FILE
-from serving.pattern_scan import scan_snapshot
+from serving.leak_scan.scan import scan
+from serving.leak_scan.targets import snapshot_target
+from serving.leak_scan.values import personal_values
 from serving.privacy.page import page
 from serving.privacy.proof import Proof
 from serving.snapshot_store import write_durably
@@ -69,16 +72,18 @@ def publish(
     embedder: Embedder,
     *,
     proof: Proof,
+    keys: Mapping[str, bytes] | None = None,
     on_progress: Progress | None = None,
     on_wait: Callable[[str], None] | None = None,
     is_fresh: bool = False,
 ) -> Publication:
     """Build a candidate, check it and promote it when nothing blocks.
 
-    ``is_fresh`` shares no file with an earlier snapshot, because those are to be deleted. The
-    warehouse is held only while the views are copied out of it. PublicationRefused when a raw
-    column has no class or the proof does not hold: then nothing is built. PublishError when the
-    candidate is not sound in itself.
+    ``is_fresh`` shares no file with an earlier snapshot, because those are to be deleted. ``keys``
+    are secrets that no file of the candidate may hold. The warehouse is held only while the views
+    and the personal values are copied out of it. PublicationRefused when a raw column has no class
+    or the proof does not hold: then nothing is built. PublishError when the candidate is not sound
+    in itself.
     """
     with writing(home, on_wait=on_wait) as warehouse:
         available = declarations.only(_built(warehouse, declarations))
@@ -88,6 +93,7 @@ def publish(
         if not all(finding.passed for finding in first.values()):
             raise PublicationRefused(first)
         candidate = snapshot.export_views(home, available, on_progress, is_fresh=is_fresh)
+        values = personal_values(warehouse, declarations, partial(writing, home))
         raw = live_rows(
             warehouse, (v.serve.rows_from for v in available.views.values() if v.serve.rows_from)
         )
@@ -97,8 +103,8 @@ def publish(
         snapshot.verify(candidate)
         catalog, folder = candidate.catalog(), candidate.folder
         findings = first | _of_views(catalog, available, raw)
-        leaks = scan_snapshot(folder, catalog)
-        findings["snapshot", NO_PERSONAL_DATA] = leaks_found(leaks, len(catalog.views))
+        leaks = scan([snapshot_target(folder, catalog)], values, keys=keys)
+        findings["snapshot", NO_PERSONAL_DATA] = leaks_found(leaks)
         missing = sorted(set(declarations.views) - set(available.views))
         publication = Publication(catalog, folder, findings, missing, [])
         if publication.blocking:

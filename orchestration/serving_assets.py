@@ -13,6 +13,7 @@ import duckdb
 from orchestration.automation import WHEN_UPSTREAM_CHANGES
 from orchestration.checks import Finding, Findings
 from orchestration.errors import PublicationRefused
+from orchestration.leak_scan import scan_keys
 from orchestration.proving import prove_built
 from orchestration.publishing import (
     CLASSIFIED,
@@ -56,6 +57,7 @@ def serving_assets(
                 declarations,
                 MiniLm(builtin_model_dir()),
                 proof=prove_built(settings),
+                keys=scan_keys(settings),
                 on_progress=told,
                 on_wait=context.log.info,
                 is_fresh=is_fresh,
@@ -149,7 +151,10 @@ def _check_specs(declarations: Declarations) -> list[dg.AssetCheckSpec]:
             NO_PERSONAL_DATA,
             asset=SNAPSHOT,
             blocking=True,
-            description="No published text looks like an e-mail, phone, card, IBAN or SSN",
+            description=(
+                "No published cell or byte holds a personal value of the sources, a key, or what "
+                "looks like an e-mail, phone, card, IBAN or SSN"
+            ),
         ),
     ]
     for name, view in declarations.views.items():

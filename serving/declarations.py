@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serving.catalog import Limits, MinGroup, SearchSpec
 from serving.errors import DeclarationError
+from serving.leak_scan.rules import ScanRule
 
 AGENT_SCHEMA = "agents"
 PUBLIC = "public"
@@ -89,10 +90,14 @@ class DeclaredAgent(_Declaration):
 
 
 class SourceColumn(_Declaration):
-    """A raw column with its privacy class, None where the YAML gives none."""
+    """A raw column with its privacy class, None where the YAML gives none.
+
+    ``scan`` is how the leak scan treats its values where the class's own way does not fit.
+    """
 
     name: str
     privacy: str | None
+    scan: ScanRule | None = None
 
 
 class DeclaredSource(_Declaration):
@@ -299,10 +304,7 @@ def _source(node: dict[str, Any]) -> DeclaredSource:
         source=node["source_name"],
         table=node["name"],
         file=node["original_file_path"],
-        columns={
-            name: SourceColumn(name=name, privacy=_meta(column).get("privacy"))
-            for name, column in node["columns"].items()
-        },
+        columns={name: _source_column(node, name) for name in node["columns"]},
     )
 
 
@@ -338,6 +340,15 @@ def _indirect(manifest: dict[str, Any]) -> dict[str, list[IndirectUse]]:
         if uses:
             allowed[node["name"]] = uses
     return allowed
+
+
+def _source_column(node: dict[str, Any], name: str) -> SourceColumn:
+    meta = _meta(node["columns"][name])
+    try:
+        return SourceColumn(name=name, privacy=meta.get("privacy"), scan=meta.get("scan"))
+    except ValidationError as error:
+        where = f"source {node['source_name']}.{node['name']}: column {name}: meta"
+        raise DeclarationError(_explain(where, error)) from error
 
 
 def _explain(where: str, error: ValidationError) -> str:

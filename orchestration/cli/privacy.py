@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import privacy_report, privacy_rotate
+from orchestration.cli import privacy_report, privacy_rotate, privacy_scan
 
 app = typer.Typer(
     help="What stands between personal data and agents.",
@@ -11,6 +11,7 @@ app = typer.Typer(
 )
 app.command("report")(privacy_report.report)
 app.command("rotate-key")(privacy_rotate.rotate_key)
+app.command("scan")(privacy_scan.scan)
 
 
 @app.callback()

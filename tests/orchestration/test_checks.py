@@ -1,5 +1,6 @@
 """What stops a promotion, and what does not."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -13,7 +14,7 @@ from orchestration.checks import (
 )
 from serving.catalog import Catalog, CatalogView
 from serving.declarations import DeclaredSource, SourceColumn
-from serving.pattern_scan import Leak
+from serving.leak_scan.report import Hit, ScanReport
 
 CLASSES = frozenset({"public", "identifier", "email"})
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -99,8 +100,19 @@ def test_only_a_view_that_refuses_stale_answers_is_held_back(
 
 
 def test_a_leak_is_told_by_its_place() -> None:
-    leak = Leak(file="views/a.duckdb", view="a", column="body", pattern="email", key="7")
-    finding = leaks_found([leak] * 30, 5)
+    hits = [Hit("views/a.duckdb", "a", "body", "email", str(row)) for row in range(4)]
+    others = {(f"file {number}", "name"): 1 for number in range(25)}
+    counts = Counter({(hits[0].place, "email"): 30, **others})
+    finding = leaks_found(ScanReport(hits=tuple(hits), counts=counts))
     assert finding.blocks and not finding.passed
-    assert finding.problems[0] == "views/a.duckdb: a.body holds email in row 7"
-    assert finding.problems[-1] == "and 10 more"
+    assert finding.problems[-2].startswith("file")
+    assert finding.problems[-1] == "and 6 more places"
+    assert finding.facts["hits"] == 55
+    alone = ScanReport(hits=tuple(hits), counts=counts - Counter(others))
+    (told,) = leaks_found(alone).problems
+    assert told == "views/a.duckdb: a.body holds email in 0, 1, 2 and 27 more"
+
+
+def test_a_file_that_does_not_open_blocks() -> None:
+    finding = leaks_found(ScanReport(unread=("views/a.duckdb",)))
+    assert finding.problems == ["views/a.duckdb does not open, so its cells were not searched"]

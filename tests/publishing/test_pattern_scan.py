@@ -10,9 +10,23 @@ from lancedb.expr import col, lit
 from small_warehouse import HashEmbedder, change_warehouse, declarations
 
 from serving import snapshot
-from serving.catalog import SearchSpec
-from serving.pattern_scan import WITHHELD, Leak, scan_snapshot
+from serving.catalog import Catalog, SearchSpec
+from serving.leak_scan.report import WITHHELD, Hit
+from serving.leak_scan.scan import scan
+from serving.leak_scan.targets import snapshot_target
+from serving.leak_scan.values import of
 from serving.patterns import CANDIDATE, find_patterns
+
+
+def leaks(folder: Path, catalog: Catalog) -> list[Hit]:
+    """What the patterns find in a snapshot, no value being known."""
+    return list(scan([snapshot_target(folder, catalog, "s")], of([])).hits)
+
+
+def looks_like(file: str, view: str, column: str, privacy: str, row_key: str) -> Hit:
+    """A place that a pattern finds."""
+    return Hit(f"s/{file}", view, column, privacy, row_key, "pattern")
+
 
 EMAIL = "quokka.wombat@mail.example.org"
 
@@ -91,7 +105,7 @@ def test_codes_prices_and_instants_are_not_personal_data(text: str) -> None:
 
 
 def test_a_clean_snapshot_has_no_leak(published: Path) -> None:
-    assert scan_snapshot(*snapshot.current(published)) == []
+    assert leaks(*snapshot.current(published)) == []
 
 
 def test_a_value_in_the_warehouse_is_found_in_every_store_by_place_and_never_told(
@@ -101,13 +115,13 @@ def test_a_value_in_the_warehouse_is_found_in_every_store_by_place_and_never_tol
         home, f"update agents.agent_tickets set body = 'Hi, {EMAIL}' where ticket_id = 2"
     )
     candidate = snapshot.build(home, declarations(), embedder=HashEmbedder())
-    leaks = scan_snapshot(candidate.folder, candidate.catalog())
+    found = leaks(candidate.folder, candidate.catalog())
     snapshot.discard(candidate)
-    assert EMAIL not in str(leaks)
-    assert {leak.pattern for leak in leaks} == {"email"}
-    assert {leak.key for leak in leaks} == {"2"}
-    assert {(leak.file, leak.column) for leak in leaks} == {
-        (file.format(scope), column)
+    assert EMAIL not in str(found)
+    assert {leak.privacy for leak in found} == {"email"}
+    assert {leak.row_key for leak in found} == {"2"}
+    assert {(leak.file, leak.column) for leak in found} == {
+        (f"s/{file.format(scope)}", column)
         for scope in ("agent_tickets", "agent_tickets.support_agent")
         for file, column in (
             ("views/{}.duckdb", "body"),
@@ -122,16 +136,18 @@ def test_a_leak_in_one_view_file_alone_is_found(published: Path) -> None:
     folder, catalog = snapshot.current(published)
     with duckdb.connect(str(folder / "views/agent_products.duckdb")) as connection:
         connection.execute(f"update agent_products set sku = '{EMAIL}' where product_id = 1")
-    expected = Leak("views/agent_products.duckdb", "agent_products", "sku", "email", "1")
-    assert scan_snapshot(folder, catalog) == [expected]
+    expected = Hit(
+        "s/views/agent_products.duckdb", "agent_products", "sku", "email", "1", "pattern"
+    )
+    assert leaks(folder, catalog) == [expected]
 
 
 def test_a_leak_in_one_comment_alone_is_found(published: Path) -> None:
     folder, catalog = snapshot.current(published)
     with duckdb.connect(str(folder / "views/agent_products.duckdb")) as connection:
         connection.execute(f"comment on column agent_products.sku is 'ask {EMAIL}'")
-    (leak,) = scan_snapshot(folder, catalog)
-    assert (leak.column, leak.pattern) == ("sku (description)", "email")
+    (leak,) = leaks(folder, catalog)
+    assert (leak.column, leak.privacy) == ("sku (description)", "email")
 
 
 @pytest.mark.parametrize(
@@ -149,8 +165,10 @@ def test_a_leak_in_one_lookup_row_alone_is_found(
     connection.execute(statement, ["+1 202 555 0143"])
     connection.commit()
     connection.close()
-    expected = Leak("views/agent_products.sqlite", "agent_products", column, "phone", "1")
-    assert scan_snapshot(folder, catalog) == [expected]
+    expected = Hit(
+        "s/views/agent_products.sqlite", "agent_products", column, "phone", "1", "pattern"
+    )
+    assert leaks(folder, catalog) == [expected]
 
 
 def test_a_leak_in_one_lookup_column_alone_is_found(published: Path) -> None:
@@ -159,8 +177,10 @@ def test_a_leak_in_one_lookup_column_alone_is_found(published: Path) -> None:
     connection.execute("update rows set customer_key = ? where ticket_id = 1", [EMAIL])
     connection.commit()
     connection.close()
-    expected = Leak("views/agent_tickets.sqlite", "agent_tickets", "customer_key", "email", "1")
-    assert scan_snapshot(folder, catalog) == [expected]
+    expected = Hit(
+        "s/views/agent_tickets.sqlite", "agent_tickets", "customer_key", "email", "1", "pattern"
+    )
+    assert leaks(folder, catalog) == [expected]
 
 
 @pytest.mark.parametrize("column", ["title", "heading", "text", "terms", "filter_category"])
@@ -169,10 +189,14 @@ def test_a_leak_in_one_column_of_the_index_alone_is_found(published: Path, colum
     table = lancedb.connect(folder / "index").open_table("agent_knowledge")
     where = col("key_text") == lit("guides/returns.md")
     table.update(where=where, values={column: "card 4111 1111 1111 1111"})
-    expected = Leak(
-        "index/agent_knowledge.lance", "agent_knowledge", column, "card", "guides/returns.md"
+    expected = looks_like(
+        "index/agent_knowledge.lance",
+        "agent_knowledge",
+        column,
+        "card",
+        "guides/returns.md",
     )
-    assert scan_snapshot(folder, catalog) == [expected]
+    assert leaks(folder, catalog) == [expected]
 
 
 def test_a_key_that_is_personal_itself_is_withheld(home: Path) -> None:
@@ -181,10 +205,10 @@ def test_a_key_that_is_personal_itself_is_withheld(home: Path) -> None:
         f"update agents.agent_knowledge set document_id = '{EMAIL}' where title = 'Disk pressure'",
     )
     candidate = snapshot.build(home, declarations(), embedder=HashEmbedder())
-    leaks = scan_snapshot(candidate.folder, candidate.catalog())
+    found = leaks(candidate.folder, candidate.catalog())
     snapshot.discard(candidate)
-    assert {leak.key for leak in leaks} == {WITHHELD}
-    assert {leak.column for leak in leaks} == {"document_id", "key", "key_text"}
+    assert {leak.row_key for leak in found} == {WITHHELD}
+    assert {leak.column for leak in found} == {"document_id", "key", "key_text"}
 
 
 def test_nested_values_are_searched(home: Path) -> None:
@@ -199,6 +223,6 @@ def test_nested_values_are_searched(home: Path) -> None:
     declared = declarations(views={"agent_products": tagged})
     candidate = snapshot.build(home, declared, embedder=HashEmbedder())
     snapshot.verify(candidate)
-    leaks = scan_snapshot(candidate.folder, candidate.catalog())
+    found = leaks(candidate.folder, candidate.catalog())
     snapshot.discard(candidate)
-    assert {leak.file.rpartition(".")[2] for leak in leaks} == {"duckdb", "sqlite", "lance"}
+    assert {leak.file.rpartition(".")[2] for leak in found} == {"duckdb", "sqlite", "lance"}

@@ -1,0 +1,48 @@
+"""Which of the values that were found are public too: a name that is also a product's.
+
+values that were found -> public columns of raw -> those that these hold
+"""
+
+from collections.abc import Collection
+
+import duckdb
+
+from serving.identifiers import quoted
+from serving.leak_scan.folding import folded, joined
+from serving.leak_scan.search_set import Entry, Page, SearchSet
+from serving.leak_scan.values import PersonalValues, ValueColumn, relation
+
+# What is never an ordinary word stays a leak, also where somebody wrote it into a public column.
+ORDINARY = frozenset({"name", "address", "birth_date", "identifier"})
+_BATCH_ROWS = 20_000
+
+
+def also_public(search: SearchSet, entries: Collection[Entry]) -> set[Entry]:
+    """Return the entries whose value a public column of the sources holds as well."""
+    values = search.values
+    asked = sorted(entry for entry in entries if search.privacy(entry) in ORDINARY)
+    if values.warehouse is None or not asked:
+        return set()
+    columns = [
+        ValueColumn(
+            str(number),
+            search.privacy(entry),
+            [search.text_of(entry)],
+            values.columns[entry[0]].rule,
+        )
+        for number, entry in enumerate(asked)
+    ]
+    narrow = SearchSet(PersonalValues(tuple(columns)))
+    found: set[int] = set()
+    with values.warehouse() as path, duckdb.connect(str(path), read_only=True) as connection:
+        for table, column in values.public:
+            result = connection.execute(
+                f"select distinct {quoted(column)}::varchar from {relation(table)} "
+                f"where {quoted(column)} is not null"
+            )
+            while batch := result.fetchmany(_BATCH_ROWS):
+                fold = folded(joined([text for (text,) in batch]))
+                page = Page(fold, 0, len(fold))
+                found.update(one.entry[0] for one in narrow.find(page))
+                found.update(one.entry[0] for _, one in narrow.find_cells(page))
+    return {asked[number] for number in found}

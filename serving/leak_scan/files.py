@@ -1,0 +1,219 @@
+"""The files of a target: of which kind each is, its cells where it has some, its bytes always.
+
+target -> File (kind by its first bytes) -> cells | chunks of bytes | what it has packed
+"""
+
+import bz2
+import gzip
+import lzma
+import re
+import sqlite3
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+import pyarrow as pa
+
+from serving.leak_scan.cells import (
+    Cells,
+    arrow_cells,
+    duckdb_cells,
+    json_cells,
+    lance_cells,
+    parquet_cells,
+    sqlite_cells,
+)
+from serving.leak_scan.targets import Rows, Target
+
+_CHUNK = 1 << 20
+# What is read again on both sides of a chunk: a value with its separators, and its neighbours.
+_AFTER = 4096
+_BEFORE = 64
+_HEAD = 16
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+_STORES: dict[str, Callable[[Path, str | None], Iterator[Cells]]] = {
+    "duckdb": duckdb_cells,
+    "sqlite": sqlite_cells,
+    "parquet": parquet_cells,
+    "arrow": arrow_cells,
+    "lance": lance_cells,
+    "json": json_cells,
+}
+
+
+class _Stream(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def close(self) -> object: ...
+
+
+_PACKED: dict[str, Callable[[Path], _Stream]] = {
+    "gzip": gzip.GzipFile,
+    "bzip2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
+}
+_FAULTS = (
+    duckdb.Error,
+    sqlite3.Error,
+    pa.ArrowException,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some bytes of a stream with a little of what is around them.
+
+    ``offset`` is where ``main`` begins, ``line`` the number of its first line.
+    """
+
+    before: bytes
+    main: bytes
+    after: bytes
+    offset: int
+    line: int
+
+    def as_text(self) -> tuple[str, str, str] | None:
+        """Return the three parts as text; None where they are no UTF-8 text."""
+        whole = self.before + self.main + self.after
+        if _CONTROL.search(whole):
+            return None
+        begin = _letter(whole, len(self.before))
+        end = _letter(whole, len(self.before) + len(self.main))
+        first, last = _letter(whole, 0), _last_letter(whole)
+        try:
+            return whole[first:begin].decode(), whole[begin:end].decode(), whole[end:last].decode()
+        except UnicodeDecodeError:
+            return None
+
+
+@dataclass(frozen=True)
+class File:
+    """One file, or the folder of one Lance table."""
+
+    path: Path
+    name: str
+    kind: str
+    rows: Rows | None = None
+
+    @property
+    def faults(self) -> tuple[type[Exception], ...]:
+        """What a store that is torn or locked raises; its message may hold a value."""
+        return _FAULTS
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it belongs to a store that is read as a whole, as a Lance table's files do."""
+        return ".lance/" in self.name
+
+    @property
+    def is_store(self) -> bool:
+        """Whether it has cells, so that its bytes say nothing about where its texts begin."""
+        return self.kind in _STORES
+
+    def cells(self) -> Iterator[Cells]:
+        """Yield the cells of a store, none of another file."""
+        if self.kind in _STORES:
+            yield from _STORES[self.kind](self.path, self.rows.key if self.rows else None)
+
+    def packed(self) -> Iterator[Chunk]:
+        """Yield what a compressed file holds."""
+        if self.kind in _PACKED:
+            with closing(_PACKED[self.kind](self.path)) as stream:
+                yield from _chunks(stream)
+        elif self.kind == "zip":
+            with zipfile.ZipFile(self.path) as archive:
+                for member in archive.infolist():
+                    with archive.open(member) as stream:
+                        yield from _chunks(stream)
+
+
+def files_of(target: Target) -> Iterator[File]:
+    """Yield each Lance table and each file of a target; a link is not followed."""
+    if target.path.is_file():
+        yield File(target.path, target.name, kind_of(target.path))
+        return
+    for path in sorted(target.path.rglob("*")):
+        below = path.relative_to(target.path).as_posix()
+        name = f"{target.name}/{below}"
+        if path.is_dir() and path.suffix == ".lance" and (path / "_versions").is_dir():
+            yield File(path, name, "lance", target.rows.get(below))
+        elif path.is_file() and not path.is_symlink():
+            with suppress(FileNotFoundError):
+                yield File(path, name, kind_of(path), target.rows.get(below))
+
+
+def kind_of(path: Path) -> str:
+    """Tell a file's kind by its first bytes; ``text`` or ``bytes`` where it is none we know."""
+    with path.open("rb") as stream:
+        head = stream.read(4096)
+    for magic, begin, kind in _MAGIC:
+        if head[begin : begin + len(magic)] == magic:
+            return kind
+    if path.suffix == ".json":
+        return "json"
+    return "bytes" if _CONTROL.search(head) else "text"
+
+
+_MAGIC = (
+    (b"SQLite format 3\0", 0, "sqlite"),
+    (b"DUCK", 8, "duckdb"),
+    (b"PAR1", 0, "parquet"),
+    (b"ARROW1", 0, "arrow"),
+    (b"\x1f\x8b", 0, "gzip"),
+    (b"BZh", 0, "bzip2"),
+    (b"\xfd7zXZ\0", 0, "xz"),
+    (b"PK\x03\x04", 0, "zip"),
+)
+
+
+def chunks(path: Path) -> Iterator[Chunk]:
+    """Yield the bytes of a file; none of a folder."""
+    if path.is_file():
+        with path.open("rb") as stream:
+            yield from _chunks(stream)
+
+
+def _chunks(stream: _Stream) -> Iterator[Chunk]:
+    before, offset, line = b"", 0, 1
+    held = stream.read(_CHUNK + _AFTER)
+    while held:
+        main, after = held[:_CHUNK], held[_CHUNK:]
+        yield Chunk(before, main, after, offset, line)
+        offset += len(main)
+        line += main.count(b"\n")
+        before = main[-_BEFORE:]
+        held = after + stream.read(_CHUNK)
+
+
+def _letter(data: bytes, place: int) -> int:
+    """Return the first place from here on where no UTF-8 sign is cut."""
+    while place < len(data) and data[place] & 0xC0 == 0x80:
+        place += 1
+    return place
+
+
+def _last_letter(data: bytes) -> int:
+    """Return where the last whole UTF-8 sign ends."""
+    for back in range(1, min(4, len(data)) + 1):
+        sign = data[-back]
+        if sign & 0xC0 == 0xC0:
+            size = 2 if sign < 0xE0 else 3 if sign < 0xF0 else 4
+            return len(data) if back >= size else len(data) - back
+        if sign < 0x80:
+            break
+    return len(data)

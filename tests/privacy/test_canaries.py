@@ -1,0 +1,110 @@
+"""The canary after a run, a run that fails on one of her values, and a run that is killed.
+
+demo upstreams -> grounded run, three ways -> scan of every artefact -> found in raw alone
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ingestion.demo import canary, down
+from serving.leak_scan.report import ScanReport
+from serving.leak_scan.scan import scan
+from serving.leak_scan.targets import Target, home_targets
+from serving.leak_scan.values import of
+from tests.grounded import COMMAND, ROOT, environment, grounded
+from tests.servers import server_folder
+
+pytestmark = pytest.mark.timeout(900)
+CANARY = of(
+    [
+        ("canary.name", "name", canary.FULL_NAME),
+        ("canary.email", "email", canary.EMAIL),
+        ("canary.phone", "phone", canary.PHONE),
+        ("canary.street", "address", canary.STREET),
+    ]
+)
+RUNS = {"dagster", "dbt", "dlt"}
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """A home with small upstreams of its own after a first run."""
+    with server_folder() as folder:
+        assert grounded(folder, "demo", "up", "--scale", "0.05").status == 0
+        try:
+            done = grounded(folder, "run")
+            assert done.status == 0, done.err
+            yield folder
+        finally:
+            down(folder)
+
+
+def searched(home: Path) -> ScanReport:
+    report = scan(home_targets(home), CANARY, patterns=False)
+    assert {entry.name for entry in home.iterdir()} >= RUNS
+    assert report.files["sqlite"] > 3 and report.files["json"] > 3 and report.unread == ()
+    return report
+
+
+def test_after_a_run_she_is_in_the_warehouse_and_nowhere_else(home: Path) -> None:
+    inside = scan([Target(home / "warehouse.duckdb", "warehouse")], CANARY, patterns=False)
+    places = {place for place, _ in inside.counts}
+    assert {"warehouse: customers.email", "warehouse: tickets.body"} <= places
+    assert inside.counts["warehouse: customers.phone", "phone"] == 1
+    assert searched(home).counts == {}
+
+
+def test_after_a_cast_error_that_quotes_her_she_is_nowhere_else(home: Path) -> None:
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute("alter table shop.customers alter birth_date type varchar")
+        connection.execute(
+            "update shop.customers set birth_date = ? where id = ?",
+            [canary.EMAIL, canary.CUSTOMER_ID],
+        )
+    done = grounded(home, "run", "--source", "runbooks")
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "update shop.customers set birth_date = null where birth_date like '%@%'"
+        )
+        connection.execute("alter table shop.customers alter birth_date type date")
+    assert done.status == 1 and "dbt failed on" in done.err
+    assert canary.EMAIL not in done.out + done.err
+    assert searched(home).counts == {}
+
+
+def test_after_a_killed_run_she_is_nowhere_else(home: Path) -> None:
+    assert grounded(home, "demo", "traffic").status == 0
+    building = home / "published" / "building"
+    run = subprocess.Popen(
+        [COMMAND, "run"],
+        cwd=ROOT,
+        env=environment(home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while run.poll() is None and not any(building.rglob("*.duckdb")):
+        pass
+    assert run.poll() is None, "the run ended before it could be killed"
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert any(building.iterdir())
+    # A view's file that was being written does not open; its bytes are searched.
+    report = scan(home_targets(home), CANARY, patterns=False)
+    assert report.counts == {}
+
+
+def test_the_command_finds_what_was_planted_beside_it_and_tells_no_value(home: Path) -> None:
+    planted = home / "dlt" / "planted.log"
+    planted.write_text(f"load failed for {canary.EMAIL}\n", encoding="utf-8")
+    done = grounded(home, "privacy", "scan")
+    planted.unlink()
+    assert done.status == 1
+    assert "dlt/planted.log: (bytes)" in done.out and "line 1" in done.out
+    assert not any(value in done.out + done.err for value in canary.VALUES)
