@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import privacy_report, privacy_rotate, privacy_scan
+from orchestration.cli import privacy_redact, privacy_report, privacy_rotate, privacy_scan
 
 app = typer.Typer(
     help="What stands between personal data and agents.",
@@ -12,6 +12,7 @@ app = typer.Typer(
 app.command("report")(privacy_report.report)
 app.command("rotate-key")(privacy_rotate.rotate_key)
 app.command("scan")(privacy_scan.scan)
+app.command("redact")(privacy_redact.redact)
 
 
 @app.callback()

@@ -136,10 +136,10 @@ def test_the_text_around_a_hidden_value_stays(warehouse: duckdb.DuckDBPyConnecti
         "select subject, body, conversation from agents.agent_tickets where ticket_id = 1"
     ).fetchone()
     assert row == (
-        "Refund for <NAME>",
+        "Refund for <PERSON_1>",
         "I live at <ADDRESS>. Call <PHONE> or <PHONE>; <EMAIL>. "
-        "Order #1002345 of 2024-01-15, SKU KET-0001.\n\nThanks, <NAME>",
-        "customer: Thanks, <NAME>!\n\nagent: Hello <NAME>, <NAME> here.",
+        "Order #1002345 of 2024-01-15, SKU KET-0001.\n\nThanks, <PERSON_1>",
+        "customer: Thanks, <PERSON_1>!\n\nagent: Hello <PERSON_2>, <PERSON_1> here.",
     )
 
 

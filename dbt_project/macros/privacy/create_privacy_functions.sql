@@ -32,6 +32,7 @@
     {#- Under another name, as dbt's parser takes `adapter.dispatch` with constants alone. -#}
     {%- set body_of = adapter.dispatch -%}
     create schema if not exists privacy;
+    {{ redaction_functions() }}
     {%- for name, parameters in privacy_functions() %}
     create or replace function privacy.{{ name }}({{ parameters | join(', ') }}) as (
         {{ body_of(name, 'grounded')(*parameters) }}

@@ -1,5 +1,7 @@
-{# `known` names columns by class: {'name': [...], 'email': [...], 'phone': [...], 'address': [...]}.
-   A column of names may hold several, one a line. #}
+{# A free text with typed placeholders in place of personal data: the known values of the people
+   that the text concerns, whatever these look like, and what looks like personal data.
+   `known` names their columns by class: {'name': [...], 'email': [...], 'phone': [...],
+   'address': [...]}. A column may hold several values, one a line. #}
 {% macro redact(column, known={}) -%}
     {%- for class in known if class not in ('name', 'email', 'phone', 'address') -%}
         {{ exceptions.raise_compiler_error(
@@ -15,26 +17,29 @@
 {%- endmacro %}
 
 {% macro duckdb__redact(text, names, emails, phones, addresses) -%}
-    {%- set shown = namespace(sql='nfc_normalize(cast(' ~ text ~ ' as varchar))') -%}
-    {%- set shown.sql = replace_known(shown.sql, phones, known_phone_pattern('value'), '<PHONE>') -%}
-    {%- for pattern, placeholder in redaction_patterns() -%}
-        {%- set shown.sql = replace_pattern(shown.sql, "'" ~ pattern ~ "'", placeholder) -%}
-    {%- endfor -%}
-    {%- set shown.sql = replace_known(shown.sql, emails, known_text_pattern('value', 5), '<EMAIL>') -%}
-    {%- set shown.sql = replace_known(
-        shown.sql, addresses, known_text_pattern('value', 5), '<ADDRESS>'
-    ) -%}
-    {{ return(redact_names(shown.sql, names)) }}
+    redaction.hide_known_names(
+        redaction.hide_known_addresses(
+            redaction.hide_patterns(
+                redaction.hide_known_emails(
+                    redaction.hide_known_phones(
+                        redaction.readable({{ text }}), redaction.lines({{ phones }})
+                    ),
+                    redaction.lines({{ emails }})
+                )
+            ),
+            redaction.lines({{ addresses }})
+        ),
+        redaction.lines({{ names }})
+    )
 {%- endmacro %}
 
-{% macro replace_pattern(text, pattern, placeholder) -%}
-    {{ return("regexp_replace(\n" ~ text ~ ",\n" ~ pattern ~ ", '" ~ placeholder ~ "', 'g')") }}
-{%- endmacro %}
-
-{# Replaces what matches the `pattern` of any `value` of a list. #}
-{% macro replace_known(text, list, pattern, placeholder) -%}
-    {{ return(
-        "list_reduce(\n[" ~ pattern ~ " for value in " ~ list ~ "],\nlambda shown, pattern: "
-        ~ replace_pattern('shown', 'pattern', placeholder) ~ ",\n" ~ text ~ ")"
-    ) }}
-{%- endmacro %}
+{# The functions that `redact` is made of, in a schema of their own, as a mask is none of them.
+   They need no more of dbt than Jinja and `var('public_urls')`: `grounded privacy redact` makes
+   them without dbt. #}
+{% macro redaction_functions() %}
+create schema if not exists redaction;
+{{ redaction_checks() }}
+{{ redaction_patterns() }}
+{{ redaction_of_known_values() }}
+{{ redaction_of_mentions() }}
+{% endmacro %}

@@ -1,7 +1,14 @@
+{%- set people = {
+    'name': ['mentioned_name'],
+    'email': ['mentioned_email'],
+    'phone': ['mentioned_phone'],
+    'address': ['mentioned_address'],
+} -%}
+
 select
     document_id,
-    {{ redact('title') }} as title,
+    {{ redact('title', people) }} as title,
     category,
-    {{ redact('content') }} as content,
+    {{ redact('content', people) }} as content,
     modified_at
 from {{ ref('dim_documents') }}

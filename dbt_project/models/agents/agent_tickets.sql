@@ -1,8 +1,8 @@
 {%- set people = {
-    'name': ['requester_name', 'customer_name', 'author_names'],
-    'email': ['requester_email', 'customer_email'],
-    'phone': ['customer_phone'],
-    'address': ['customer_street', 'customer_postcode'],
+    'name': ['requester_name', 'customer_name', 'author_names', 'mentioned_name'],
+    'email': ['requester_email', 'customer_email', 'mentioned_email'],
+    'phone': ['customer_phone', 'mentioned_phone'],
+    'address': ['customer_street', 'customer_postcode', 'mentioned_address'],
 } -%}
 
 select

@@ -1,14 +1,42 @@
+with documents as (
+
+    select
+        path,
+        content,
+        modified_at
+    from {{ ref('stg_runbooks__documents') }}
+
+),
+
+people as (
+
+    {{ known_people() }}
+
+),
+
+mentions as (
+
+    {{ mentioned_people('documents', 'path', ['path', 'content'], 'people') }}
+
+)
+
 select
-    path as document_id,
+    documents.path as document_id,
     coalesce(
-        {{ markdown_title('content') }},
-        {{ slug_to_title(file_stem('path')) }},
-        path
+        {{ markdown_title('documents.content') }},
+        {{ slug_to_title(file_stem('documents.path')) }},
+        documents.path
     ) as title,
     case
-        when path like '%/%' then {{ dbt.split_part('path', "'/'", 1) }}
+        when documents.path like '%/%' then {{ dbt.split_part('documents.path', "'/'", 1) }}
         else 'general'
     end as category,
-    content,
-    modified_at
-from {{ ref('stg_runbooks__documents') }}
+    documents.content,
+    mentions.mentioned_name,
+    mentions.mentioned_email,
+    mentions.mentioned_phone,
+    mentions.mentioned_address,
+    documents.modified_at
+from documents
+left join mentions
+    on documents.path = mentions.path

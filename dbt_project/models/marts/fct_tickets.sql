@@ -61,6 +61,31 @@ conversations as (
     from comments
     group by ticket_id
 
+),
+
+people as (
+
+    {{ known_people() }}
+
+),
+
+texts as (
+
+    select
+        tickets.ticket_id,
+        tickets.subject,
+        tickets.body,
+        conversations.conversation
+    from tickets
+    left join conversations
+        on tickets.ticket_id = conversations.ticket_id
+
+),
+
+mentions as (
+
+    {{ mentioned_people('texts', 'ticket_id', ['subject', 'body', 'conversation'], 'people') }}
+
 )
 
 select
@@ -74,6 +99,10 @@ select
     customers.street as customer_street,
     customers.postcode as customer_postcode,
     conversations.author_names,
+    mentions.mentioned_name,
+    mentions.mentioned_email,
+    mentions.mentioned_phone,
+    mentions.mentioned_address,
     tickets.subject,
     tickets.body,
     conversations.conversation,
@@ -90,3 +119,5 @@ left join customers
     on tickets.customer_id = customers.customer_id
 left join conversations
     on tickets.ticket_id = conversations.ticket_id
+left join mentions
+    on tickets.ticket_id = mentions.ticket_id
