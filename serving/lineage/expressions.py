@@ -11,6 +11,7 @@ from serving.lineage.relations import Column, Relation, Scope
 from serving.lineage.stars import Expansion, expand
 from serving.lineage.tree import aggregates, known, known_functions, nodes_below
 from serving.lineage.values import (
+    HELPER_SCHEMA,
     NOTHING,
     PRIVACY_SCHEMA,
     Passed,
@@ -124,6 +125,8 @@ class Expressions:
             raise NotFollowed(f"function {name} is called by a database's name or state", node)
         if schema == PRIVACY_SCHEMA:
             return self._privacy_function(name, node, arguments, scope)
+        if schema == HELPER_SCHEMA:
+            return self._arguments(arguments, NOTHING, scope) | self._steering(node, scope)
         receiver = NOTHING
         if schema not in ("", "main"):
             # `body.reverse()`: the column comes as the schema of the function.
