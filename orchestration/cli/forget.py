@@ -142,10 +142,8 @@ def sentences(receipt: dict[str, Any]) -> list[str]:
         f"{search['cells']:,} cells for {search['values']} values and pseudonyms in "
         f"{search['seconds']:.1f} s: {len(search['hits']) or 'no'} hits"
     )
-    told += [
-        f"FOUND {hit['privacy']} in {hit['file']}: {hit['place']} ({hit['rows']})"
-        for hit in search["hits"]
-    ]
+    told += [f"FOUND {hit['privacy']} in {hit['place']} ({hit['count']})" for hit in search["hits"]]
+    told += [f"NOT READ, only its bytes: {name}" for name in search["unread"]]
     if not receipt["complete"]:
         told.append("not complete: remove what was found, then type the same command again")
     return [*told, *(f"note: {note}" for note in receipt["notes"])]

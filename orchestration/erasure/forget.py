@@ -32,7 +32,6 @@ from orchestration.erasure import cleaning
 from orchestration.erasure.journal import (
     Journal,
     Sealed,
-    journal_path,
     read_journal,
     remove_journal,
     seal,
@@ -361,10 +360,14 @@ def _needles(home: Path, journal: Journal, sealed: Sealed) -> Needles:
 def _receipted(home: Path, journal: Journal, needles: Needles) -> Receipt:
     done = [r for r in read_receipts(home) if r["erasure_id"] == journal.erasure_id]
     if not (done and done[-1]["complete"]):
-        residue = find_residue(home, needles, journal=journal_path(home))
-        told = [asdict(hit) for hit in residue.hits]
+        with writing(home):
+            residue = find_residue(home, needles)
+        hits = [
+            {"place": place, "privacy": privacy, "count": count}
+            for (place, privacy), count in sorted(residue.counts.items())
+        ]
         kept = journal.facts.get("mentions_kept") or {}
-        left = [hit for hit in residue.hits if not kept or "warehouse" not in hit.file]
+        left = [hit for hit in hits if not kept or not str(hit["place"]).startswith("warehouse")]
         receipt: Receipt = {
             "erasure_id": journal.erasure_id,
             "subject": journal.subject,
@@ -374,9 +377,17 @@ def _receipted(home: Path, journal: Journal, needles: Needles) -> Receipt:
             "asked_at": journal.asked_at,
             "finished_at": _now(),
             **journal.facts,
-            "search": {**asdict(residue), "hits": told},
+            "search": {
+                "values": residue.values,
+                "files": sum(residue.files.values()),
+                "bytes": residue.raw_bytes,
+                "cells": residue.cells,
+                "unread": list(residue.unread),
+                "seconds": round(residue.seconds, 2),
+                "hits": hits,
+            },
             "notes": NOTES,
-            "complete": not left,
+            "complete": not left and not residue.unread,
         }
         append_receipt(home, receipt)
         done = [receipt]
