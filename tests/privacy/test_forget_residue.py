@@ -49,9 +49,9 @@ def test_nothing_is_found_where_nothing_is(home: Path) -> None:
 )
 def test_what_is_left_is_found_in_a_cell_and_in_a_file(home: Path, text: str, privacy: str) -> None:
     (home / "left.log").write_text(text, encoding="utf-8")
-    assert left(home) == {privacy}
+    assert privacy in left(home)
     (home / "left.log").unlink()
     with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
         connection.execute("update shop.notes set text = ? where text = 'note of 31000'", [text])
-    assert left(home) == {privacy}
-    assert Needles(VALUES, [KEY]).in_text(text) == {privacy}
+    assert privacy in left(home)
+    assert privacy in Needles(VALUES, [KEY]).in_text(text)
