@@ -6,7 +6,6 @@ import duckdb
 from dlt.common.pipeline import LoadInfo
 
 from ingestion.batch import DELETED_AT, WATERMARKS, Batch
-from ingestion.erasure.sweep import sweep
 from ingestion.quarantine import release_healthy
 from ingestion.report import LoadReport, TableReport
 from ingestion.spec import FileTableSpec, RestTableSpec, SourceSpec, SqlTableSpec
@@ -32,10 +31,10 @@ def settle(
             f"insert or replace into {watermarks} values (?, ?)",
             [table, batch.watermarks.get(table, batch.started_at)],
         )
+    if batch.erased is not None:
+        batch.erased.sweep_if_due(connection)
     rows = {table: _count(connection, batch.source, table, existing) for table in tables}
     aside = release_healthy(connection, spec, batch, existing)
-    if batch.erased is not None and batch.erased.is_wider:
-        sweep(connection, batch.erased)
     return LoadReport(
         source=batch.source,
         load_ids=list(info.loads_ids),

@@ -94,9 +94,6 @@ def _ids_in(folder: Path) -> set[str]:
 
 
 def _swept(home: Path, snapshot_id: str) -> bool:
-    if (building_folder(home) / f"{snapshot_id}.withdrawn").is_dir():
-        # An erasure waits for its readers and deletes it.
-        return False
     candidate = Candidate(home, snapshot_id, _candidate_lock(home, snapshot_id))
     try:
         candidate.lock.acquire(timeout=0)

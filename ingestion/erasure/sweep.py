@@ -8,19 +8,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import duckdb
 
 from ingestion.batch import QUARANTINE
-from ingestion.erasure.marks import Marks, append_marks
+from ingestion.erasure.marks import Marks
 from ingestion.erasure.normal import mark_sql, normal_sql, set_pads
 from ingestion.erasure.relations import Link, TableRule
 from ingestion.values import key_parts
 from ingestion.vanished import quoted
-
-if TYPE_CHECKING:
-    from ingestion.erasure.withhold import Withholding
 
 STRUCK = "struck_rows"
 EMPTIED = "emptied_rows"
@@ -33,16 +29,6 @@ class Swept:
     deleted: Counter[str] = field(default_factory=Counter)
     emptied: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
-
-
-def sweep(connection: duckdb.DuckDBPyConnection, erased: "Withholding") -> Swept:
-    """Delete what a load's new marks concern; the marks of what follows are durable first."""
-    before = {domain: set(found) for domain, found in erased.marks.of_present_key().items()}
-    swept = sweep_tables(connection, list(erased.rules.values()), erased.marks)
-    after = erased.marks.of_present_key()
-    new = {domain: found - before.get(domain, set()) for domain, found in after.items()}
-    append_marks(erased.home, erased.marks.present, new)
-    return swept
 
 
 def sweep_tables(

@@ -18,7 +18,8 @@ from dlt.extract import DltResource
 
 from ingestion.erasure.marks import Marks, append_marks, read_marks
 from ingestion.erasure.normal import mark_sql, set_pads
-from ingestion.erasure.relations import Link, TableRule, read_relations
+from ingestion.erasure.relations import Link, TableRule, erasure_folder, read_relations
+from ingestion.erasure.sweep import sweep_tables
 from ingestion.errors import UnloadableTable
 from ingestion.names import raw_name
 
@@ -30,17 +31,36 @@ _PLACE = "_place_of_row"
 class Withholding:
     """The marks as one load of one source applies them.
 
-    ``withheld`` and ``emptied`` count the rows; ``is_wider`` tells that a row was known by a link
-    alone, so that rows which refer to it may already be in raw.
+    ``withheld`` and ``emptied`` count the rows. A row known by a link alone may be referred to by
+    rows that are already in raw: then a file says that a sweep is due, until one has been done.
     """
 
     home: Path
+    source: str
     rules: dict[str, TableRule]
     marks: Marks
     withheld: Counter[str] = field(default_factory=Counter)
     emptied: Counter[str] = field(default_factory=Counter)
-    is_wider: bool = False
     _keys: dict[str, set[str]] = field(default_factory=dict)
+
+    def sweep_if_due(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Remove from raw, of every source, what this or a killed load found to be theirs too."""
+        if not self._due.exists():
+            return
+        marks = read_marks(self.home)
+        assert marks is not None
+        before = {domain: set(found) for domain, found in marks.of_present_key().items()}
+        connection.begin()
+        sweep_tables(connection, read_relations(self.home).tables, marks)
+        after = marks.of_present_key()
+        new = {domain: found - before.get(domain, set()) for domain, found in after.items()}
+        append_marks(self.home, marks.present, new)
+        connection.commit()
+        self._due.unlink()
+
+    @property
+    def _due(self) -> Path:
+        return erasure_folder(self.home) / f"{self.source}.sweep"
 
     def apply(self, resources: Iterable[DltResource]) -> None:
         """Let the rows of these resources pass the filter last, whatever made them."""
@@ -187,8 +207,10 @@ class Withholding:
         if by_old_keys is not None and pc.all(by_old_keys).as_py():
             return
         new = self.marks.add(domain, marks)
-        append_marks(self.home, self.marks.present, {domain: new})
-        self.is_wider = self.is_wider or bool(new)
+        if new:
+            # First the file: a load that is killed between the two is swept for nothing.
+            self._due.touch()
+            append_marks(self.home, self.marks.present, {domain: new})
 
     def _count(
         self, rule: TableRule, rows: pa.Table, mask: pa.Array, counter: Counter[str]
@@ -201,7 +223,7 @@ def withholding(home: Path, source: str) -> Withholding | None:
     marks = read_marks(home)
     if marks is None:
         return None
-    return Withholding(home, read_relations(home).of_source(source), marks)
+    return Withholding(home, source, read_relations(home).of_source(source), marks)
 
 
 def _any(masks: list[pa.Array | None], count: int) -> pa.Array:

@@ -50,10 +50,11 @@ class Journal(BaseModel):
     facts: dict[str, Any] = {}
 
     def finish(self, home: Path, *steps: Step, **facts: Any) -> None:
-        """Remember durably that steps are done."""
-        self.done += steps
-        self.facts |= facts
-        write_journal(home, self)
+        """Remember durably that steps are done; what is known already is not written again."""
+        if steps or facts != {name: self.facts.get(name) for name in facts}:
+            self.done += steps
+            self.facts |= facts
+            write_journal(home, self)
 
     def repeat(self, home: Path, *steps: Step) -> None:
         """Remember that steps must be done again."""

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.erasure.keys import ErasureKey, derived_key, retire
+from ingestion.erasure.marks import append_marks
 from ingestion.erasure.normal import mark_sql, normal_key, set_pads
 from ingestion.erasure.relations import Link, erasure_folder
 from ingestion.errors import SourceFailed
@@ -139,6 +140,24 @@ def test_new_rows_of_an_erased_person_are_withheld_with_all_that_refers_to_them(
     assert in_raw(loaded.home) == expected
     assert loaded.load(spec).tables["comments"].rows == 1
     assert in_raw(loaded.home) == expected
+
+
+def test_what_a_killed_load_found_to_be_theirs_is_removed_by_the_next(
+    loaded: Database, declare: Declare
+) -> None:
+    spec = declare(CURSOR)
+    loaded.load(spec)
+    erase(loaded.home, "1")
+    loaded.execute("insert into comments values (32, 23, 'early', now())")
+    loaded.load(spec)
+    # As a load leaves it that withheld ticket 23 and died before its end.
+    key = ErasureKey(bytes.fromhex(derived_key(PRIVACY_KEY)))
+    domain = "own.tickets(id)"
+    (erasure_folder(loaded.home) / "own.sweep").touch()
+    append_marks(loaded.home, key, {domain: {key.mark(domain, ["23"])}})
+    loaded.load(spec)
+    assert in_raw(loaded.home) == LIVE
+    assert not (erasure_folder(loaded.home) / "own.sweep").exists()
 
 
 def test_a_comparison_neither_reports_nor_repairs_the_erased(
