@@ -66,7 +66,7 @@ def test_a_transcript_is_what_the_command_prints(home: Path, command: str, told:
     assert done.status == (2 if refused else 0), done.err
     if told[0].startswith("{"):
         answer = json.loads(done.out)
-        assert answer["data"]["rows"][0]["body"].endswith("in the morning.\n\nThanks, <NAME>")
+        assert answer["data"]["rows"][0]["body"].endswith("in the morning.\n\nThanks, <PERSON_1>")
         assert answer["meta"]["sources"] == [
             "helpdesk.comments",
             "helpdesk.tickets",

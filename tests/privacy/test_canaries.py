@@ -60,19 +60,29 @@ def test_after_a_run_she_is_in_the_warehouse_and_nowhere_else(home: Path) -> Non
     assert searched(home).counts == {}
 
 
-def test_after_a_cast_error_that_quotes_her_she_is_nowhere_else(home: Path) -> None:
+# In place of a raw table, a view whose reading fails with a message that quotes her.
+BREAK = (
+    "create schema aside",
+    "create table aside.customers as from shop.customers",
+    "drop table shop.customers",
+    "create view shop.customers as select * replace (case when id = {id} "
+    "then error('no such name: ' || email) else full_name end as full_name) from aside.customers",
+)
+MEND = (
+    "drop view shop.customers",
+    "create table shop.customers as from aside.customers",
+    "drop schema aside cascade",
+)
+
+
+def test_after_an_error_that_quotes_her_she_is_nowhere_else(home: Path) -> None:
     with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
-        connection.execute("alter table shop.customers alter birth_date type varchar")
-        connection.execute(
-            "update shop.customers set birth_date = ? where id = ?",
-            [canary.EMAIL, canary.CUSTOMER_ID],
-        )
+        for statement in BREAK:
+            connection.execute(statement.format(id=canary.CUSTOMER_ID))
     done = grounded(home, "run", "--source", "runbooks")
     with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
-        connection.execute(
-            "update shop.customers set birth_date = null where birth_date like '%@%'"
-        )
-        connection.execute("alter table shop.customers alter birth_date type date")
+        for statement in MEND:
+            connection.execute(statement)
     assert done.status == 1 and "dbt failed on" in done.err
     assert canary.EMAIL not in done.out + done.err
     assert searched(home).counts == {}

@@ -85,3 +85,8 @@ def test_personal_data_is_hidden_by_its_form(text: str, expected: str, redact: R
 )
 def test_codes_prices_and_instants_stay(text: str, redact: Redact) -> None:
     assert redact(text) == text
+
+
+def test_what_stands_behind_a_nul_is_kept_and_hidden(redact: Redact) -> None:
+    text = "é\x00 Ana Silva, jane@example.com, the end"
+    assert redact(text, names=["Ana Silva"]) == "é  <PERSON_1>, <EMAIL>, the end"

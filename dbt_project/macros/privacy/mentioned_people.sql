@@ -24,7 +24,9 @@
                 redaction.address_keys(text)
             ))) as mention_key
         from (
-            select {{ key }}, concat_ws(chr(10), {{ columns | join(', ') }}) as text
+            select
+                {{ key }},
+                redaction.readable(concat_ws(chr(10), {{ columns | join(', ') }})) as text
             from {{ texts }}
         ) as texts
 

@@ -20,11 +20,11 @@
     redaction.hide_known_names(
         redaction.hide_known_addresses(
             redaction.hide_patterns(
-                redaction.hide_known_emails(
-                    redaction.hide_known_phones(
-                        redaction.readable({{ text }}), redaction.lines({{ phones }})
+                redaction.hide_known_phones(
+                    redaction.hide_known_emails(
+                        redaction.readable({{ text }}), redaction.lines({{ emails }})
                     ),
-                    redaction.lines({{ emails }})
+                    redaction.lines({{ phones }})
                 )
             ),
             redaction.lines({{ addresses }})

@@ -40,7 +40,7 @@ create or replace function redaction.hide_birth_dates(text) as (
 {%- set before %}(^|[^0-9A-Za-z_\x{C0}-\x{1FFF}.+#/\-]|[^0-9][/\-]){% endset -%}
 {%- set extension %}(?:[ ,]{0,2}(?i:x|ext\.?|extension|durchwahl|#)[ .:]?\d{1,6})?{% endset -%}
 {%- set international -%}
-    (^|[^0-9A-Za-z_\x{C0}-\x{1FFF}+])(\(?\+{{ gap }}[1-9](?:{{ gap }}\d){6,14}{{ extension }})\b
+    (^|[^A-Za-z_\x{C0}-\x{1FFF}+])(\(?\+{{ gap }}[1-9](?:{{ gap }}\d){6,14}{{ extension }})\b
 {%- endset -%}
 {%- set zeros -%}
     {{ before }}(00[1-9]\d{0,2}[ ./\-](?:{{ gap }}\d){6,12}{{ extension }})\b

@@ -62,12 +62,21 @@
 {{ redaction_of_phones() }}
 {{ redaction_of_addresses() }}
 
-create or replace function redaction.hide_numbers(text) as (
+create or replace function redaction.hide_numbers_once(text) as (
     {{ only_if(
         "regexp_matches(whole, '\\d(?:[^\\d]{0,4}[\\dA-Za-z]){6}|[A-Z]{5}\\d{4}[A-Z]|[\\da-fA-F]:[\\da-fA-F:]')",
         "redaction.hide_phones(redaction.hide_birth_dates(redaction.hide_networks("
         ~ "redaction.hide_national_ids(redaction.hide_accounts(whole)))))"
     ) }}
+);
+
+-- Where something was found, what touched it stands alone now, so it is looked at again.
+create or replace function redaction.hide_numbers(text) as (
+    {{ let('given', 'text', let(
+        'hidden',
+        'redaction.hide_numbers_once(given)',
+        'case when hidden = given then hidden else redaction.hide_numbers_once(hidden) end'
+    )) }}
 );
 
 create or replace function redaction.hide_patterns(text) as (
