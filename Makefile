@@ -25,9 +25,10 @@ lint: .venv/ready ## Ruff and mypy alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready ## Measure extract, load, capture and the leak scan; about 8 minutes
+bench: .venv/ready ## Measure extract, load, capture, the leak scan and the redaction; about 12 minutes
 	$(BIN)/python -m tests.benchmarks.ingestion
 	$(BIN)/python -m tests.benchmarks.leak_scan
+	$(BIN)/python -m tests.benchmarks.privacy
 
 setup: .venv/ready ## Create .venv from the lock
 

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.redaction import KnownPeople, Redactor
+from orchestration.redaction import KnownPeople, Redactor, redaction_statements
 from serving.patterns import find_patterns
-from tests.redaction.conftest import Redact
+from tests.redaction.conftest import PROJECT, Redact
 
-properties = settings(
-    deadline=None, derandomize=True, max_examples=25, phases=[Phase.explicit, Phase.generate]
-)
+properties = settings(deadline=None, derandomize=True, max_examples=25)
 
 anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 # Texts out of pieces that are almost personal data, so that the finds' edges meet.
@@ -155,14 +153,18 @@ def test_no_text_stays_no_text(known: dict[str, list[str]], redactor: Redactor) 
 
 
 def test_the_functions_are_those_that_dbt_makes(
-    redactor: Redactor, warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     query = (
         "select schema_name, function_name, macro_definition from duckdb_functions() where "
         "schema_name = 'redaction' or (schema_name = 'privacy' and function_name = 'redact') "
         "order by all"
     )
-    ours = redactor.connection.execute(query).fetchall()
+    # DuckDB words a function that it has read from a file in another way than a new one.
+    with duckdb.connect(tmp_path / "ours.duckdb") as connection:
+        connection.execute(redaction_statements(PROJECT))
+    with duckdb.connect(tmp_path / "ours.duckdb", read_only=True) as connection:
+        ours = connection.execute(query).fetchall()
     assert len(ours) > 40
     assert warehouse.execute(query).fetchall() == ours
 

@@ -32,16 +32,24 @@
 
     ),
 
+    -- Of all who share a key one is enough, as what is hidden is the same; only the rest of an
+    -- address tells which of several is meant.
     known_keys as (
-
-        select 'name' as class, name as value, unnest(redaction.known_name_keys(name)) as mention_key
+        {% for class, keys in [
+            ('name', 'redaction.known_name_keys(name)'),
+            ('email', 'redaction.mail_keys(email)'),
+            ('phone', 'redaction.phone_keys(phone)'),
+        ] %}
+        select '{{ class }}' as class, min({{ class }}) as value, mention_key
+        from (select {{ class }}, unnest({{ keys }}) as mention_key from {{ people }}) as keys
+        group by mention_key
+        union all
+        {% endfor %}
+        select distinct
+            'address' as class,
+            address as value,
+            unnest(redaction.address_keys(address)[:1]) as mention_key
         from {{ people }}
-        union
-        select 'email', email, unnest(redaction.mail_keys(email)) from {{ people }}
-        union
-        select 'phone', phone, unnest(redaction.phone_keys(phone)) from {{ people }}
-        union
-        select 'address', address, unnest(redaction.address_keys(address)[:1]) from {{ people }}
 
     ),
 

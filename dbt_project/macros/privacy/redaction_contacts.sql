@@ -26,7 +26,7 @@ create or replace function redaction.hide_emails(text) as (
 {%- set date -%}
     (?:\d{1,4}[./\-]\s?\d{1,2}[./\-]\s?\d{2,4}|\d{1,2}(?:st|nd|rd|th|\.|º|er)?(?: of| de)? {{ month }},?(?: de)? \d{2,4}|{{ month }} \d{1,2}(?:st|nd|rd|th)?,? \d{4}|\d{4}年\s?\d{1,2}月\s?\d{1,2}日|\d{8})
 {%- endset -%}
-{%- set birth_date %}({{ birth }}[^\d\n]{0,50}?\n?[^\d\n]{0,10}?){{ date }}\b{% endset %}
+{%- set birth_date %}({{ birth }}[^\d\n<>;]{0,50}?\n?[^\d\n<>;]{0,10}?){{ date }}\b{% endset %}
 
 create or replace function redaction.hide_birth_dates(text) as (
     {{ hide('text', birth_date, '<BIRTH_DATE>') }}
