@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("load_and_tell_memory.py")
 ROWS = 1_000_000
 LIMIT_MB = 1_600
-"""A small load takes 285 MB, this one 1,030 to 1,360, a merge that chooses a row of each key 2,020."""
+"""A small load takes 285 MB, this one 1,030 to 1,360; a merge that chooses among rows 2,020."""
 CREATE = """
 create table items (id int primary key, name text, body text);
 create table notes (id int primary key, amount numeric(12, 2));
