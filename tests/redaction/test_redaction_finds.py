@@ -53,6 +53,7 @@ from tests.redaction.conftest import Redact
         ("Tel. 0151/23456789 or +49 (0)30 123456", "Tel. <PHONE> or <PHONE>"),
         ("电话13800138000 or +8613800138000", "电话<PHONE> or <PHONE>"),
         ("(579)888-3058 fax", "<PHONE> fax"),
+        ("020 7946 0958/020 7946 0958", "<PHONE>/<PHONE>"),
         ("Jane at jane.doe (at) example (dot) com", "Jane at <EMAIL>"),
         ("git@github.com:org/repo.git", "git@github.com:org/repo.git"),
     ],
