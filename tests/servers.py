@@ -71,6 +71,8 @@ class Postgres:
                 process.kill()
         while any(_is_alive(process) for process in family):
             time.sleep(0.01)
+        # A zombie still owns the id in this file, which stops the next start.
+        (self._folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 
     def url(self, database: str = "postgres") -> str:
         """The superuser's address of a database."""

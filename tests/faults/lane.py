@@ -78,7 +78,9 @@ class Lane:
         self._between()
         trial = self._zygote.start(self.home, self._url, self._capture, *self._steps())
         if phase is None and self._chance.random() < 0.5:
-            phase = self._chance.choice([name for name in self._lengths if name != "end"])
+            # The two that were met least: chance alone may pass a short one by.
+            names = sorted(self._lengths.keys() - {"end"}, key=lambda name: self.tally.kills[name])
+            phase = self._chance.choice(names[:2])
         if phase is None:
             self._await_instant(trial, self._chance.uniform(0, sum(self._lengths.values())))
         else:
