@@ -4,10 +4,12 @@ arguments -> rate -> snapshot -> tool -> envelope -> audit -> caller
 """
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,8 @@ from serving.errors import (
 from serving.found import Found
 from serving.metrics import Metrics
 from serving.opened import OpenSnapshot, Snapshots, refuse_changed_contract
-from serving.rates import CallWindow
+from serving.queueing import FairQueue
+from serving.rates import Rates, repeated
 from serving.reader import Reader
 from serving.redaction import masked
 from serving.tools import TOOLS, Arguments, Tool, find_tool
@@ -51,6 +54,7 @@ class Call:
     catalog: Catalog | None = None
     found: Found | None = None
     error_type: str | None = None
+    repeats: int = 1
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the call came in."""
@@ -65,7 +69,8 @@ class Gateway:
         self.embedder = embedder or _Once(lambda: MiniLm(builtin_model_dir()))
         self.metrics = Metrics()
         self._snapshots = Snapshots(home, self.embedder)
-        self._rates = CallWindow()
+        self._rates = Rates()
+        self._long_calls = FairQueue(max(4, 2 * (os.cpu_count() or 1)))
         self._audit = AuditLog(home)
 
     def refuse_unknown_agent(self, agent: str) -> None:
@@ -153,7 +158,13 @@ class Gateway:
     def _admit(self, call: Call, agent: str, current: OpenSnapshot) -> CatalogAgent:
         call.catalog = current.catalog
         declared = _agent(current, agent)
-        self._rates.admit(agent, declared.limits.calls_per_minute)
+        call.repeats = self._rates.admit(
+            agent,
+            declared.limits,
+            tool=call.tool,
+            arguments=call.arguments,
+            snapshot_id=current.catalog.snapshot_id,
+        )
         return declared
 
     def _answer(self, call: Call, agent: str, pin: str | None) -> Outcome:
@@ -171,10 +182,28 @@ class Gateway:
                 return self._read(call, tool, arguments, Reader(own, declared.limits, earlier))
 
     def _read(self, call: Call, tool: Tool[Any], arguments: Arguments, reader: Reader) -> Outcome:
-        call.found = tool.run(reader, arguments)
+        with self._turn(tool, reader):
+            call.found = tool.run(reader, arguments)
+        told = repeated(call.repeats)
+        if told:
+            call.found = replace(call.found, warnings=[*call.found.warnings, told])
         return answers.answer(
             call.found, reader, query_id=call.query_id, elapsed_ms=call.elapsed_ms()
         )
+
+    @contextmanager
+    def _turn(self, tool: Tool[Any], reader: Reader) -> Iterator[None]:
+        """Wait until a long call may run, and count the seconds that it does."""
+        if not tool.is_long:
+            yield
+            return
+        name, limits = reader.agent.name, reader.limits
+        with self._long_calls.turn(name, limits, threading.Event.wait):
+            began = time.monotonic()
+            try:
+                yield
+            finally:
+                self._rates.spend(name, time.monotonic() - began)
 
 
 OTHER_TOOLS = frozenset({"embeddings"})
