@@ -12,6 +12,7 @@ ServingError
 │   ├── RateLimited         RATE_LIMITED
 │   ├── StaleData           STALE_DATA
 │   ├── NoSnapshot          NO_SNAPSHOT
+│   │   └── SnapshotExpired
 │   ├── Unauthenticated     UNAUTHENTICATED
 │   └── InternalError       INTERNAL
 ├── PublishError            a snapshot was not promoted; the one before it still answers
@@ -135,6 +136,17 @@ class NoSnapshot(AnswerError):
 
     code = "NO_SNAPSHOT"
     retryable = True
+
+
+class SnapshotExpired(NoSnapshot):
+    """The snapshot that was asked for is gone; the same call never gets it."""
+
+    retryable = False
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this snapshot has expired or never was; leave out snapshot_id to read the current one"
+        )
 
 
 class Unauthenticated(AnswerError):
