@@ -13,6 +13,7 @@ ServingError
 │   ├── StaleData           STALE_DATA
 │   ├── NoSnapshot          NO_SNAPSHOT
 │   ├── Unauthenticated     UNAUTHENTICATED
+│   ├── Cancelled           CANCELLED
 │   └── InternalError       INTERNAL
 ├── PublishError            a snapshot was not promoted; the one before it still answers
 ├── DeclarationError        dbt's YAML declares something that cannot be served
@@ -34,6 +35,7 @@ ErrorCode = Literal[
     "STALE_DATA",
     "NO_SNAPSHOT",
     "UNAUTHENTICATED",
+    "CANCELLED",
     "INTERNAL",
 ]
 
@@ -141,6 +143,13 @@ class Unauthenticated(AnswerError):
     """No agent goes by this name or token."""
 
     code = "UNAUTHENTICATED"
+
+
+class Cancelled(AnswerError):
+    """The caller gave the call up; nobody reads this, but the audit log keeps it."""
+
+    code = "CANCELLED"
+    retryable = True
 
 
 class InternalError(AnswerError):
