@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from serving import answers
 from serving.audit import AuditLog, Entry
+from serving.caller import NOTHING_SAID, Caller
 from serving.catalog import Catalog, CatalogAgent
 from serving.embedder import Embedder, MiniLm, builtin_model_dir
 from serving.envelope import Answer, Refusal
@@ -46,6 +47,7 @@ class Call:
     arguments: Mapping[str, Any]
     agent: str | None
     surface: str
+    caller: Caller = NOTHING_SAID
     started: float = field(default_factory=time.perf_counter)
     query_id: str = field(default_factory=lambda: uuid4().hex)
     catalog: Catalog | None = None
@@ -81,10 +83,11 @@ class Gateway:
         agent: str,
         surface: str,
         pin: str | None = None,
+        caller: Caller = NOTHING_SAID,
     ) -> Outcome:
         """The answer to one call, or its refusal; what is recorded is what leaves."""
         return self.recorded(
-            Call(tool, arguments, agent, surface),
+            Call(tool, arguments, agent, surface, caller),
             lambda call: self._answer(call, agent, pin),
         )
 
@@ -105,14 +108,20 @@ class Gateway:
         return outcome
 
     def refuse(
-        self, error: AnswerError, *, tool: str, surface: str, agent: str | None = None
+        self,
+        error: AnswerError,
+        *,
+        tool: str,
+        surface: str,
+        agent: str | None = None,
+        caller: Caller = NOTHING_SAID,
     ) -> Outcome:
         """Record and return a refusal that needs no snapshot, such as of a wrong token."""
 
         def work(_: Call) -> Outcome:
             raise error
 
-        return self.recorded(Call(tool, {}, agent, surface), work)
+        return self.recorded(Call(tool, {}, agent, surface, caller), work)
 
     def admit(self, call: Call, agent: str) -> None:
         """Count one call of an agent; Unauthenticated or RateLimited where it may not."""
