@@ -26,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from serving import embeddings, tokens
 from serving.agent import Agent
+from serving.caller import PURPOSE_HEADER, TRACE_HEADER, Caller
 from serving.docs_page import docs_page
 from serving.envelope import Answer, Data, Meta, Refusal
 from serving.errors import AnswerError, InvalidArgument
@@ -183,7 +184,10 @@ class _Surface:
         self, request: Request, error: AnswerError, tool: str, surface: str = SURFACE
     ) -> Response:
         agent = request.scope.get(AGENT)
-        work = partial(self.gateway.refuse, error, tool=tool, surface=surface, agent=agent)
+        caller = _caller(request)
+        work = partial(
+            self.gateway.refuse, error, tool=tool, surface=surface, agent=agent, caller=caller
+        )
         outcome = request.scope[OUTCOME] = await self.threads.run(work)
         return envelope_response(outcome, too_large=isinstance(error, BodyTooLarge))
 
@@ -201,17 +205,24 @@ class _Surface:
         except AnswerError as error:
             return await self._refuse(request, error, tool)
         agent: str = request.scope[AGENT]
-        work = partial(self._called, request.scope, tool, arguments, agent)
+        work = partial(self._called, request, tool, arguments, agent)
         answer = self.threads.answer(work, tool=tool, agent=agent)
         return await (_while_connected(request, answer) if tool in SLOW_TOOLS else answer)
 
-    def _called(self, scope: Scope, tool: str, arguments: dict[str, Any], agent: str) -> Response:
+    def _called(
+        self, request: Request, tool: str, arguments: dict[str, Any], agent: str
+    ) -> Response:
+        caller = _caller(request)
         if tool == "embeddings":
-            return self._embedded(scope, arguments, agent)
-        outcome = scope[OUTCOME] = self.gateway.call(tool, arguments, agent=agent, surface=SURFACE)
+            return self._embedded(request, arguments, agent, caller)
+        outcome = request.scope[OUTCOME] = self.gateway.call(
+            tool, arguments, agent=agent, surface=SURFACE, caller=caller
+        )
         return envelope_response(outcome)
 
-    def _embedded(self, scope: Scope, body: dict[str, Any], agent: str) -> Response:
+    def _embedded(
+        self, request: Request, body: dict[str, Any], agent: str, caller: Caller
+    ) -> Response:
         made: dict[str, Any] = {}
 
         def work(call: Call) -> Answer:
@@ -226,13 +237,11 @@ class _Surface:
         # The texts may be personal in ways that no pattern finds: how many is enough.
         sent = body.get("input")
         told = {"inputs": len(sent) if isinstance(sent, list) else 1}
-        outcome = self.gateway.recorded(Call("embeddings", told, agent, SURFACE), work)
-        scope[OUTCOME] = outcome
-        return (
-            json_response(json.dumps(made), 200)
-            if outcome.success
-            else (envelope_response(outcome))
-        )
+        call = Call("embeddings", told, agent, SURFACE, caller)
+        outcome = request.scope[OUTCOME] = self.gateway.recorded(call, work)
+        if not outcome.success:
+            return envelope_response(outcome)
+        return json_response(json.dumps(made), 200)
 
 
 class _McpEndpoint:
@@ -254,6 +263,11 @@ def bearer(headers: Mapping[str, str]) -> str | None:
     """The token of an Authorization header, None where it holds none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _caller(request: Request) -> Caller:
+    headers = request.headers
+    return Caller.of(headers.get(TRACE_HEADER), headers.get(PURPOSE_HEADER))
 
 
 def _session_manager(surface: _Surface, allowed: Allowed) -> StreamableHTTPSessionManager:

@@ -5,7 +5,7 @@ Run alone: ``python -m serving.mcp_server --home data --agent support_agent``.
 
 import argparse
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
 
 from serving.agent import Agent, connect
+from serving.caller import PURPOSE_HEADER, PURPOSE_META, TRACE_HEADER, Caller
 from serving.envelope import Answer, Refusal
 from serving.errors import ServingError
 from serving.threads import cancellable
@@ -77,7 +78,7 @@ def build_shared_server(
         context: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         arguments = params.arguments or {}
-        work = partial(_call, tool=params.name, arguments=arguments)
+        work = partial(_call, tool=params.name, arguments=arguments, caller=_caller(context))
         return _result(await _told(context, answer(context, params.name, work)))
 
     return Server(
@@ -113,13 +114,23 @@ def main(arguments: list[str] | None = None) -> None:
         anyio.run(run_stdio, agent)
 
 
-def _call(agent: Agent, *, tool: str, arguments: dict[str, Any]) -> Outcome:
-    return agent.call(tool, arguments)
+def _call(agent: Agent, *, tool: str, arguments: dict[str, Any], caller: Caller) -> Outcome:
+    return agent.call(tool, arguments, caller=caller)
+
+
+def _caller(context: Context) -> Caller:
+    """What the call's ``_meta`` says; over HTTP its headers say it where ``_meta`` does not."""
+    meta: Mapping[str, Any] = context.meta or {}
+    headers = getattr(context.request, "headers", {})
+    return Caller.of(
+        meta.get(TRACE_HEADER) or headers.get(TRACE_HEADER),
+        meta.get(PURPOSE_META) or headers.get(PURPOSE_HEADER),
+    )
 
 
 async def _told(context: Context, outcome: Awaitable[Outcome]) -> Outcome:
     """The outcome; a client that asks for progress is told each second that the call still runs."""
-    if not (context.meta or {}).get("progress_token"):
+    if "progress_token" not in (context.meta or {}):
         return await outcome
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_report, context)
