@@ -81,7 +81,7 @@ def _invoke(runner: dbtRunner, target: Path, arguments: Sequence[str]) -> dbtRun
         return runner.invoke([*_SILENT, *arguments, *folders, f"--target-path={target}"])
     finally:
         # dbt-duckdb keeps the warehouse open for the next call of this process.
-        DuckDBConnectionManager.close_all_connections()
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
 
 def _failures(result: dbtRunnerResult) -> list[str]:
