@@ -72,9 +72,10 @@ class CatalogView(_Part):
     lookups: list[str] = []
     warn_after_s: float | None = None
     error_after_s: float | None = None
-    on_stale: Literal["warn", "refuse", "source"] = "warn"
+    on_stale: Literal["warn", "refuse"] = "warn"
     search: SearchSpec | None = None
     min_group: MinGroup | None = None
+    is_cached: bool = True
     data_as_of: datetime | None
     sources: list[SourceTable]
 
