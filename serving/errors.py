@@ -14,6 +14,7 @@ ServingError
 │   ├── NoSnapshot          NO_SNAPSHOT
 │   │   └── SnapshotExpired
 │   ├── Unauthenticated     UNAUTHENTICATED
+│   ├── Cancelled           CANCELLED
 │   └── InternalError       INTERNAL
 ├── PublishError            a snapshot was not promoted; the one before it still answers
 ├── DeclarationError        dbt's YAML declares something that cannot be served
@@ -35,6 +36,7 @@ ErrorCode = Literal[
     "STALE_DATA",
     "NO_SNAPSHOT",
     "UNAUTHENTICATED",
+    "CANCELLED",
     "INTERNAL",
 ]
 
@@ -153,6 +155,13 @@ class Unauthenticated(AnswerError):
     """No agent goes by this name or token."""
 
     code = "UNAUTHENTICATED"
+
+
+class Cancelled(AnswerError):
+    """The caller gave the call up; nobody reads this, but the audit log keeps it."""
+
+    code = "CANCELLED"
+    retryable = True
 
 
 class InternalError(AnswerError):

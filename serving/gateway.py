@@ -4,10 +4,12 @@ arguments -> rate -> snapshot -> tool -> envelope -> audit -> caller
 """
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,8 @@ from serving.found import Found
 from serving.freshness import stale_tables
 from serving.metrics import Metrics
 from serving.opened import OpenSnapshot, Snapshots, refuse_changed_contract
-from serving.rates import CallWindow
+from serving.queueing import FairQueue
+from serving.rates import Rates, repeated
 from serving.reader import Reader
 from serving.redaction import masked, masked_text
 from serving.row_bytes import Packed, digest, packed, size
@@ -60,6 +63,7 @@ class Call:
     rows: Packed = ()
     cache: CacheUse = "off"
     error_type: str | None = None
+    repeats: int = 1
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the call came in."""
@@ -75,7 +79,8 @@ class Gateway:
         self.metrics = Metrics()
         self._cache = AnswerCache()
         self._snapshots = Snapshots(home, self.embedder, on_close=self._cache.drop)
-        self._rates = CallWindow()
+        self._rates = Rates()
+        self._long_calls = FairQueue(max(4, 2 * (os.cpu_count() or 1)))
         self._audit = AuditLog(home)
 
     def refuse_unknown_agent(self, agent: str) -> None:
@@ -174,7 +179,13 @@ class Gateway:
     def _admit(self, call: Call, agent: str, current: OpenSnapshot) -> CatalogAgent:
         call.catalog = current.catalog
         declared = _agent(current, agent)
-        self._rates.admit(agent, declared.limits.calls_per_minute)
+        call.repeats = self._rates.admit(
+            agent,
+            declared.limits,
+            tool=call.tool,
+            arguments=call.arguments,
+            snapshot_id=current.catalog.snapshot_id,
+        )
         return declared
 
     def _answer(self, call: Call, agent: str, pin: str | None) -> Outcome:
@@ -202,7 +213,11 @@ class Gateway:
         current: OpenSnapshot,
     ) -> Outcome:
         call.asked_at = reader.now
-        call.found = found = self._find(call, tool, arguments, reader, current)
+        found = self._find(call, tool, arguments, reader, current)
+        told = repeated(call.repeats)
+        if told:
+            found = replace(found, warnings=[*found.warnings, told])
+        call.found = found
         return answers.answer(
             found,
             reader,
@@ -232,12 +247,27 @@ class Gateway:
             found, call.rows = kept
             call.cache = "hit"
             return found
-        found = tool.run(reader, arguments)
+        with self._turn(tool, reader):
+            found = tool.run(reader, arguments)
         call.rows = packed(found.rows)
         if not call.replayed_at and may_be_kept(found, reader.views):
             self._cache.put(key, found, call.rows)
             call.cache = "miss"
         return found
+
+    @contextmanager
+    def _turn(self, tool: Tool[Any], reader: Reader) -> Iterator[None]:
+        """Wait until a long call may run, and count the seconds that it does."""
+        if not tool.is_long:
+            yield
+            return
+        name, limits = reader.agent.name, reader.limits
+        with self._long_calls.turn(name, limits, threading.Event.wait):
+            began = time.monotonic()
+            try:
+                yield
+            finally:
+                self._rates.spend(name, time.monotonic() - began)
 
 
 OTHER_TOOLS = frozenset({"embeddings", "mcp", "tools"})

@@ -82,7 +82,9 @@ class OpenSnapshot:
             opened = self._sandboxes.get(agent.name)
             if opened is None:
                 files = {name: self._folder / store.duckdb for name, store in agent.stores.items()}
-                opened = self._sandboxes[agent.name] = SqlSandbox(files, agent.limits)
+                opened = self._sandboxes[agent.name] = SqlSandbox(
+                    files, agent.limits, max_workers=agent.limits.concurrent
+                )
                 self._closing.callback(opened.close)
             return opened
 

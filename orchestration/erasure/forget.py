@@ -42,7 +42,8 @@ from orchestration.erasure.receipts import Receipt, append_receipt, read_receipt
 from orchestration.erasure.residue import Needles, find_residue
 from orchestration.erasure.subjects import read_relations
 from orchestration.errors import ForgetError
-from orchestration.resources import Settings, ensure_manifest, prepare_environment
+from orchestration.manifest import ensure_manifest
+from orchestration.resources import Settings, prepare_environment
 from orchestration.run import rebuild
 from orchestration.run_log import Progress
 from serving.audit import audit_folder, verify
