@@ -7,6 +7,9 @@ from typer.exceptions import TyperException
 
 from orchestration.cli import (
     answers,
+from orchestration.cli import (
+    answers,
+    audit,
     demo,
     forget,
     privacy,
@@ -15,6 +18,26 @@ from orchestration.cli import (
     snapshots,
     sources,
     token,
+)
+    demo,
+    forget,
+    privacy,
+    runs,
+    servers,
+    snapshots,
+    sources,
+from orchestration.cli import (
+    answers,
+    audit,
+    demo,
+    forget,
+    privacy,
+    runs,
+    servers,
+    snapshots,
+    sources,
+    token,
+)
 )
 
 app = typer.Typer(
@@ -33,6 +56,7 @@ token.register(app)
 forget.register(app)
 app.add_typer(sources.sources, name="source")
 app.add_typer(sources.quarantine, name="quarantine")
+app.add_typer(audit.app, name="audit")
 app.add_typer(demo.app, name="demo")
 app.add_typer(privacy.app, name="privacy")
 
