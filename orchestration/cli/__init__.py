@@ -7,8 +7,6 @@ from typer.exceptions import TyperException
 
 from orchestration.cli import (
     answers,
-from orchestration.cli import (
-    answers,
     audit,
     demo,
     forget,
@@ -18,26 +16,6 @@ from orchestration.cli import (
     snapshots,
     sources,
     token,
-)
-    demo,
-    forget,
-    privacy,
-    runs,
-    servers,
-    snapshots,
-    sources,
-from orchestration.cli import (
-    answers,
-    audit,
-    demo,
-    forget,
-    privacy,
-    runs,
-    servers,
-    snapshots,
-    sources,
-    token,
-)
 )
 
 app = typer.Typer(
