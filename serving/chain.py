@@ -21,7 +21,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,6 +102,7 @@ class ChainedLog:
         self._head_fd = -1
         self._day = ""
         self._day_fd = -1
+        self._last = b"", _NOTHING
 
     def append(
         self,
@@ -115,33 +115,34 @@ class ChainedLog:
 
         ``durable``: nor does a power cut.
         """
-        with self._lock, self._exclusive():
-            now = datetime.now(UTC)
-            head, torn = self._true_head(now.date().isoformat())
-            line, digest = _line(record, erasable, now, head, torn)
-            data = b"\n" + line if torn else line
-            _write(self._day_fd, data)
-            reached = _Head(head.seq + 1, digest, self._day, head.size + len(data))
-            os.pwrite(self._head_fd, reached.encode(), 0)
-            if durable:
-                os.fsync(self._day_fd)
-                os.fsync(self._head_fd)
+        with self._lock:
+            # A lock on an inherited descriptor would be shared with the parent process.
+            if self._pid != os.getpid():
+                self._open()
+            fcntl.flock(self._head_fd, fcntl.LOCK_EX)
+            try:
+                self._append(record, erasable)
+                if durable:
+                    os.fsync(self._day_fd)
+                    os.fsync(self._head_fd)
+            finally:
+                fcntl.flock(self._head_fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Let go of the files."""
         with self._lock:
             self._close()
 
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        # A lock on an inherited descriptor would be shared with the parent process.
-        if self._pid != os.getpid():
-            self._open()
-        fcntl.flock(self._head_fd, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._head_fd, fcntl.LOCK_UN)
+    def _append(self, record: Mapping[str, Any], erasable: Mapping[str, Any] | None) -> None:
+        time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        head, torn = self._true_head(time[:10])
+        line, digest = _line(record, erasable, time, head, torn)
+        data = b"\n" + line if torn else line
+        _write(self._day_fd, data)
+        reached = _Head(head.seq + 1, digest, self._day, head.size + len(data))
+        written = reached.encode()
+        os.pwrite(self._head_fd, written, 0)
+        self._last = written, reached
 
     def _open(self) -> None:
         self._close()
@@ -161,7 +162,9 @@ class ChainedLog:
 
     def _true_head(self, today: str) -> tuple[_Head, int]:
         """The chain's real end, opened for appending, and how many torn lines lie behind it."""
-        stored = _Head.decode(os.pread(self._head_fd, _HEAD_LENGTH, 0)) or _NOTHING
+        raw = os.pread(self._head_fd, _HEAD_LENGTH, 0)
+        # Mostly as this process left it, so that it need not be taken apart again.
+        stored = self._last[1] if raw == self._last[0] else _Head.decode(raw) or _NOTHING
         if stored.day == self._day >= today and os.fstat(self._day_fd).st_size == stored.size:
             return stored, 0
         return self._caught_up(stored, today)
@@ -413,11 +416,10 @@ class _Walk:
 def _line(
     record: Mapping[str, Any],
     erasable: Mapping[str, Any] | None,
-    now: datetime,
+    time: str,
     head: _Head,
     torn: int,
 ) -> tuple[bytes, str]:
-    time = now.isoformat().replace("+00:00", "Z")
     covered: dict[str, Any] = {"seq": head.seq + 1, "time": time, **record}
     salt, ending = "0" * _SALT_LENGTH, b""
     if erasable is not None:
