@@ -9,6 +9,7 @@ from ingestion.errors import SourceFailed
 from ingestion.load import load_source
 from ingestion.spec import SourceSpec
 from ingestion.status import source_states
+from tests.ingestion.conftest import StoppedClock
 from tests.log_capture.conftest import Declare
 
 FILES = {"kind": "files", "tables": {"items": {"glob": "*.md"}}}
@@ -24,21 +25,10 @@ def spec(declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     declared = declare(FILES)
     then = datetime.now(UTC) - timedelta(hours=25, minutes=1)
     with monkeypatch.context() as earlier:
-        earlier.setattr("ingestion.load.datetime", Clock(then))
+        earlier.setattr("ingestion.load.datetime", StoppedClock(then))
         load_source("own", declared, tmp_path)
     folder.rename(tmp_path / "moved")
     return declared
-
-
-class Clock:
-    """A clock that stands still."""
-
-    def __init__(self, instant: datetime) -> None:
-        self._instant = instant
-
-    def now(self, zone: object) -> datetime:
-        """The instant."""
-        return self._instant
 
 
 def fail(spec: SourceSpec, home: Path) -> str:
@@ -53,7 +43,7 @@ def test_a_failed_load_says_since_when_and_how_old_what_is_served_is(
 ) -> None:
     first = datetime(2026, 3, 1, 12, tzinfo=UTC)
     with monkeypatch.context() as earlier:
-        earlier.setattr("ingestion.failures.datetime", Clock(first))
+        earlier.setattr("ingestion.failures.datetime", StoppedClock(first))
         assert "failing since 2026-03-01 12:00 UTC (the last load)" in fail(spec, tmp_path)
     told = fail(spec, tmp_path)
     assert "there is no folder" in told
