@@ -15,14 +15,31 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ColumnOrigin(_Part):
+    """A raw column that flows into a view's column.
+
+    ``masks`` are the functions between, ``path`` the columns of the models, the view's own last.
+    """
+
+    table: str
+    column: str
+    privacy: str | None
+    masks: list[str]
+    path: list[str]
+
+
 class CatalogColumn(_Part):
-    """A column of a view; ``mask`` is None where the value is the source's own."""
+    """A column of a view; ``mask`` is None where the value is the source's own.
+
+    ``origins`` are the raw columns behind it; None where nothing was proven.
+    """
 
     name: str
     type: str
     description: str
     mask: str | None = None
     untrusted: bool = False
+    origins: list[ColumnOrigin] | None = None
 
 
 class SearchSpec(_Part):

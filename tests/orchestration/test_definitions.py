@@ -39,6 +39,7 @@ def test_every_layer_is_in_one_graph_with_no_loose_ends(definitions: dg.Definiti
     assert ends == {
         dg.AssetKey(["agents", "support_agent"]),
         dg.AssetKey(["agents", "catalog_agent"]),
+        dg.AssetKey(["agents", "sales_agent"]),
     }
     roots = {key.path[0] for key in graph.get_all_asset_keys() if not graph.get(key).parent_keys}
     assert roots == {"shop", "helpdesk", "runbooks"}
