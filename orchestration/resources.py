@@ -13,7 +13,7 @@ from pathlib import Path
 import dlt
 from pydantic import SecretStr
 
-from ingestion.connection import points_at_demo
+from ingestion.connection import points_at_demo, reads_home
 from ingestion.erasure.keys import KEY_VARIABLE as KEY_VARIABLE_OF_ERASURE
 from ingestion.erasure.keys import derived_key
 from ingestion.sources_file import read_sources
@@ -60,6 +60,13 @@ class Settings:
         """The sources that read the demo because no address is set."""
         return [name for name, spec in self.sources.items() if points_at_demo(name, spec)]
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether all that comes from outside is the demo's."""
+        return all(
+            points_at_demo(name, spec) or reads_home(spec) for name, spec in self.sources.items()
+        )
+
 
 def read_settings(home: Path | None = None) -> Settings:
     """Read the environment and sources.yaml; SourcesFileError and SettingsError say what to do."""
@@ -105,7 +112,7 @@ def retired_privacy_key() -> str | None:
 
 def _set_key(settings: Settings) -> str | None:
     key: object = os.environ.get(KEY_VARIABLE) or dlt.secrets.get("privacy.key")
-    if key is None and len(settings.demo_sources) == len(settings.sources):
+    if key is None and settings.is_demo:
         return None
     return "" if key is None else str(key)
 
