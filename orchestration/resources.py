@@ -4,6 +4,7 @@ GROUNDED_HOME            run-time folder; default ``data`` in the project
 GROUNDED_PRIVACY_KEY     at least 32 random characters; keys every pseudonym
 GROUNDED_PRIVACY_KEY_OLD for `grounded privacy rotate-key` where people were erased
 GROUNDED_WEBHOOK_URL     where a failed run is told; optional
+GROUNDED_AUDIT_DAYS      how many days of the audit log are kept; default all
 """
 
 import os
@@ -38,6 +39,7 @@ class Settings:
     home: Path
     sources: dict[str, SourceSpec]
     webhook_url: SecretStr | None
+    audit_days: int | None = None
 
     @property
     def dbt_compiled(self) -> Path:
@@ -76,7 +78,17 @@ def read_settings(home: Path | None = None) -> Settings:
         home=chosen.resolve(),
         sources=read_sources(),
         webhook_url=SecretStr(webhook) if webhook else None,
+        audit_days=_days("GROUNDED_AUDIT_DAYS"),
     )
+
+
+def _days(variable: str) -> int | None:
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"{variable} is a whole number of days, at least 1, such as 90")
+    return int(text)
 
 
 def prepare_environment(settings: Settings) -> None:
