@@ -12,7 +12,7 @@ select
     row_bytes,
     elapsed_ms,
     is_refused,
-    freshness = 'stale' as is_stale,
+    coalesce(freshness = 'stale', false) as is_stale,
     elapsed_ms >= {{ var('slow_call_ms') }} as is_slow,
     called_at
 from {{ ref('stg_audit__calls') }}

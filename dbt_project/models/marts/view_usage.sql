@@ -40,7 +40,7 @@ select
     declared.agent_name,
     declared.view_name,
     coalesce(usage.read_count, 0) as read_count,
-    coalesce(usage.stale_read_count, 0) as stale_read_count,
+    cast(coalesce(usage.stale_read_count, 0) as bigint) as stale_read_count,
     coalesce(usage.stale_read_count, 0) > 0 as is_read_stale,
     coalesce(
         cast(coalesce(usage.last_read_at, log_begin.logged_since) as date)
