@@ -19,6 +19,11 @@ def parse_duration(value: object) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def fields_of(path: str) -> list[str]:
+    """The names in braces of a path."""
+    return re.findall(r"\{([^{}]*)\}", path)
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
 
@@ -111,9 +116,14 @@ class RestTableSpec(TableSpec):
     ``ordered`` says that rows come in the order of the cursor; then a load is made durable after
     every ``checkpoint_pages``, and one that was killed goes on from there. More pages lose more
     work to a kill, fewer cost more merges: about 1 s each.
+    ``row_path`` is where one row is read, as ``/tickets/{id}``, and ``row_data`` its JSON path in
+    the answer; with it rows are read again by key, without it by listing them all. A row that
+    answers 404 or 410 there is gone.
     """
 
     path: str
+    row_path: str | None = None
+    row_data: str = "$"
     data: str = "data"
     params: dict[str, str | int] = {}
     completeness: CompletenessSpec | None = None
@@ -270,6 +280,18 @@ class RestApiSource(_SourceSpec):
             if table.cursor is not None and table.cursor.column not in table.row:
                 raise ValueError(
                     f"tables.{name}.row has no {table.cursor.column}: the cursor's type"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _a_row_path_names_the_key(self) -> "RestApiSource":
+        for name, table in self.tables.items():
+            path = table.row_path
+            if path is not None and sorted(fields_of(path)) != sorted(table.primary_key):
+                named = "".join(f"/{{{column}}}" for column in table.primary_key)
+                raise ValueError(
+                    f"tables.{name}.row_path does not name each column of the key once: write "
+                    f"{table.path}{named}"
                 )
         return self
 
