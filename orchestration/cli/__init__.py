@@ -5,7 +5,17 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from orchestration.cli import answers, demo, forget, privacy, runs, servers, snapshots, sources
+from orchestration.cli import (
+    answers,
+    audit,
+    demo,
+    forget,
+    privacy,
+    runs,
+    servers,
+    snapshots,
+    sources,
+)
 
 app = typer.Typer(
     name="grounded",
@@ -22,6 +32,7 @@ servers.register(app)
 forget.register(app)
 app.add_typer(sources.sources, name="source")
 app.add_typer(sources.quarantine, name="quarantine")
+app.add_typer(audit.app, name="audit")
 app.add_typer(demo.app, name="demo")
 app.add_typer(privacy.app, name="privacy")
 
