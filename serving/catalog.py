@@ -104,6 +104,7 @@ class Limits(_Part):
     run at once as ``concurrent`` says; a further one waits up to ``wait_seconds``. Together they
     may run ``seconds_per_minute``. ``identical_calls``: the same call so often in a row within a
     minute, with the same data; by default a quarter of ``calls_per_minute``, and 20 at least.
+    ``memory_mb`` is what one of its worker processes may hold.
     """
 
     rows: int = Field(default=1_000, ge=1)
