@@ -12,6 +12,7 @@ ServingError
 │   ├── RateLimited         RATE_LIMITED
 │   ├── StaleData           STALE_DATA
 │   ├── NoSnapshot          NO_SNAPSHOT
+│   │   └── SnapshotExpired
 │   ├── Unauthenticated     UNAUTHENTICATED
 │   ├── Cancelled           CANCELLED
 │   └── InternalError       INTERNAL
@@ -137,6 +138,17 @@ class NoSnapshot(AnswerError):
 
     code = "NO_SNAPSHOT"
     retryable = True
+
+
+class SnapshotExpired(NoSnapshot):
+    """The snapshot that was asked for is gone; the same call never gets it."""
+
+    retryable = False
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this snapshot has expired or never was; leave out snapshot_id to read the current one"
+        )
 
 
 class Unauthenticated(AnswerError):
