@@ -48,10 +48,23 @@ SERVED = {
     "agent_orders": Serve(key="order_id", lookups=["customer_key"]),
     "agent_notes": Serve(key="note_id", search=SearchSpec(text=["body"], title="title")),
 }
-SQL = (
-    "select count(*) as n, min(generation) as low, max(generation) as high, "
-    "min(owner) as first, max(owner) as last, sum(total) as total from agent_orders"
+# What is measured is the machine, not what an agent is allowed.
+UNBOUNDED = Limits(
+    calls_per_minute=10_000_000,
+    seconds_per_minute=1_000_000,
+    wait_seconds=120,
+    identical_calls=10_000_000,
+    memory_mb=128,
 )
+
+
+def sql(key: int) -> str:
+    """A statement over the orders from a key on; its answer shows whose rows it read."""
+    return (
+        "select count(*) as n, min(order_id) as key, min(generation) as low, "
+        "max(generation) as high, min(owner) as first, max(owner) as last, sum(total) as total "
+        f"from agent_orders where order_id >= {key}"
+    )
 
 
 def names(agents: int) -> list[str]:
@@ -82,7 +95,7 @@ def declarations(agents: int) -> Declarations:
             purpose="Asks much.",
             views=sorted(views),
             rows=dict.fromkeys(views, f"owner = '{name}'"),
-            limits=Limits(calls_per_minute=10_000_000, memory_mb=128),
+            limits=UNBOUNDED,
         )
         for name in names(agents)
     }
@@ -160,10 +173,10 @@ def _of_orders(agent: str, asked: Any, rows: list[dict[str, Any]]) -> int | str:
     return _generation(agent, {row["owner"] for row in rows}, {row["generation"] for row in rows})
 
 
-def _of_sql(agent: str, _: Any, rows: list[dict[str, Any]]) -> int | str:
+def _of_sql(agent: str, asked: Any, rows: list[dict[str, Any]]) -> int | str:
     (row,) = rows
-    if row["n"] != ORDERS_OF_ONE:
-        return f"{row['n']} rows were counted"
+    if (row["key"], row["n"]) != (asked, ORDERS_OF_ONE - asked % 1_000_000):
+        return f"{row['n']} rows were counted from {row['key']}"
     return _generation(agent, {row["first"], row["last"]}, {row["low"], row["high"]})
 
 

@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
+
 from ingestion.demo.state import free_ports
 from serving import tokens
 from serving.embedder import MiniLm, builtin_model_dir
 from tests.benchmarks.results import Figure, publish
 from tests.load import Load, Question, generate, request
-from tests.load_world import ORDERS_OF_ONE, SQL, Verdicts, fill, names
+from tests.load_world import ORDERS_OF_ONE, Verdicts, fill, names, sql
 from tests.load_world import publish as publish_generation
 from tests.serving_process import serving
 
@@ -39,7 +41,8 @@ def main() -> None:
     parser.add_argument("--per-second", type=float, default=300.0)
     parser.add_argument("--out", type=Path, default=Path("data/bench/latest.jsonl"))
     options = parser.parse_args()
-    figures = []
+    figures: list[Figure] = []
+    say = Console().print
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         fill(home, AGENTS)
@@ -53,13 +56,13 @@ def main() -> None:
             )
             _refuse_wrong(load, verdicts)
             figures += told(f"{options.clients} agents, {name}", "grounded", load)
-            print(f"{load.answers} answers over {len(verdicts.generations)} snapshots, none wrong")
+            say(f"{load.answers} answers over {len(verdicts.generations)} snapshots, none wrong")
         alone, _ = under_load(home, 1, 5.0, workers=1, share_of_others=0.0, every_s=None)
         figures += told("1 agent, lookups, closed loop", "grounded", alone)
         for subject, server in (("bare Starlette", bare_starlette), ("bare Redis", bare_redis)):
             with server() as port:
                 if port is None:
-                    print(f"{subject} is not installed: no figure of it")
+                    say(f"{subject} is not installed: no figure of it")
                     continue
                 for clients, seconds in ((options.clients, 10.0), (1, 3.0)):
                     load = asyncio.run(generate_peer(subject, port, clients, seconds))
@@ -101,8 +104,8 @@ def _asker(
         key = first + chance.randrange(ORDERS_OF_ONE)
         path, arguments = {
             "lookup": ("/v1/lookup", {"table": "agent_orders", "value": key}),
-            "execute_sql": ("/v1/sql", {"sql": SQL}),
-            "search": ("/v1/search", {"query": "paper jam of a printer", "limit": 3}),
+            "execute_sql": ("/v1/sql", {"sql": sql(key)}),
+            "search": ("/v1/search", {"query": f"the paper jam of printer {key}", "limit": 3}),
         }[kind]
 
         def judge(status: int, body: bytes) -> None:
