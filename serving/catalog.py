@@ -102,6 +102,22 @@ class CatalogAgent(_Part):
     row_filtered: list[str] = []
 
 
+class TableBuild(_Part):
+    """How a table of the index came about; ``because`` says why it was written anew.
+
+    ``layout`` changes with the search columns, the chunking or the model. ``updates`` counts the
+    snapshots since it was last written whole, ``removed`` the chunks that their files still hold.
+    ``probes`` are the parts of the vector index that a search looks at, ``recall`` is recall@10.
+    """
+
+    layout: str
+    because: str
+    updates: int = 0
+    removed: int = 0
+    probes: int | None = None
+    recall: float = 1.0
+
+
 class IndexInfo(_Part):
     """The vector index of a snapshot; ``kinds`` tells the index kind of each table.
 
@@ -115,6 +131,7 @@ class IndexInfo(_Part):
     chunks: dict[str, int]
     kinds: dict[str, str]
     recipes: dict[str, str] = {}
+    builds: dict[str, TableBuild] = {}
     embedded: int = 0
     carried: int = 0
 
