@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from serving.descriptions import Detail
 from serving.envelope import Answer, Refusal
+from serving.fusion import Mode
 from serving.gateway import Gateway
 from serving.reader import Scalar
 
@@ -89,9 +90,10 @@ class Agent:
         table: str | None = None,
         filter: Mapping[str, Scalar | list[Scalar]] | None = None,
         limit: int | None = None,
+        mode: Mode = "hybrid",
         snapshot_id: str | None = None,
     ) -> Answer | Refusal:
-        """Rows by meaning and words, best first."""
+        """Rows by meaning and words, best first; ``mode`` asks one of them alone."""
         wanted = None if filter is None else dict(filter)
         return self._call(
             "search",
@@ -99,6 +101,7 @@ class Agent:
             table=table,
             filter=wanted,
             limit=limit,
+            mode=mode,
             snapshot_id=snapshot_id,
         )
 

@@ -103,7 +103,7 @@ class CatalogAgent(_Part):
 
 
 class TableBuild(_Part):
-    """How a table of the index came about; ``because`` says why it was written anew.
+    """How a table of the index came about: in which snapshot it was written whole, and why.
 
     ``layout`` changes with the search columns, the chunking or the model. ``updates`` counts the
     snapshots since it was last written whole, ``removed`` the chunks that their files still hold.
@@ -111,6 +111,7 @@ class TableBuild(_Part):
     """
 
     layout: str
+    written_in: str
     because: str
     updates: int = 0
     removed: int = 0

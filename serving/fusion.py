@@ -6,9 +6,11 @@ rankings by meaning and by words -> weighted reciprocal ranks -> rows -> hits wi
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from serving.terms import plain_words
+
+Mode = Literal["hybrid", "vector", "text"]
 
 # Reciprocal rank fusion: the smaller, the more the first ranks count. On the demo's questions 10
 # is as good as 20 and better than the usual 60, where a middling rank twice beats a first one once.
@@ -17,7 +19,7 @@ _SNIPPET = 300
 _LEAD = 60
 _MOST_HIGHLIGHTS = 8
 _SAME_WORDS = 0.9
-_MARKUP = re.compile(r"\s+")
+_SPACES = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def fuse(rankings: Sequence[Ranking], words: Sequence[str], limit: int) -> list[
             chosen.setdefault(one.row_key, one)
             values[ranking.by_meaning][one.row_key] = one.value
     ordered = sorted(scores, key=lambda row: (-scores[row], row[0], str(row[1])))
-    stems = [word[: max(4, len(word) - 2)].lower() for word in words if len(word) > 2]
+    stems = sorted({word[: max(4, len(word) - 2)].lower() for word in words if len(word) > 3})
     return [
         _hit(chosen[row], also, scores[row] / best, values, stems)
         for row, also in _collapsed(ordered, chosen, limit)
@@ -143,7 +145,7 @@ def _hit(
 ) -> Hit:
     row = found.row
     similarity, coverage = (values[by_meaning].get(found.row_key) for by_meaning in (True, False))
-    snippet, highlights = _snippet(_MARKUP.sub(" ", row["text"]).strip(), stems)
+    snippet, highlights = _snippet(row["title"], _SPACES.sub(" ", row["text"]).strip(), stems)
     return Hit(
         table=found.view,
         key=row["key"],
@@ -159,14 +161,19 @@ def _hit(
     )
 
 
-def _snippet(text: str, stems: Sequence[str]) -> tuple[str, list[str]]:
+def _snippet(title: str, text: str, stems: Sequence[str]) -> tuple[str, list[str]]:
     """Return the part of a text around its first matching word, and the words that match."""
-    pattern = "|".join(re.escape(stem) for stem in stems)
-    matches = list(re.finditer(rf"\b(?:{pattern})\w*", text, re.IGNORECASE)) if stems else []
-    words = list(dict.fromkeys(match[0] for match in matches))[:_MOST_HIGHLIGHTS]
-    start = 0
-    if len(text) > _SNIPPET and matches and matches[0].start() > _LEAD:
-        start = text.rfind(" ", 0, matches[0].start() - _LEAD // 2) + 1
-    cut = text[start : start + _SNIPPET]
-    before, after = "…" if start else "", "…" if start + _SNIPPET < len(text) else ""
-    return f"{before}{cut}{after}", words
+    if not stems:
+        return _cut(text, 0), []
+    pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, stems))})\w*", re.IGNORECASE)
+    matches = list(pattern.finditer(text))
+    words = dict.fromkeys([*pattern.findall(title), *(match[0] for match in matches)])
+    start = matches[0].start() if matches else 0
+    if start <= _LEAD or len(text) <= _SNIPPET:
+        return _cut(text, 0), list(words)[:_MOST_HIGHLIGHTS]
+    return _cut(text, text.rfind(" ", 0, start - _LEAD // 2) + 1), list(words)[:_MOST_HIGHLIGHTS]
+
+
+def _cut(text: str, start: int) -> str:
+    end = start + _SNIPPET
+    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"

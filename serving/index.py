@@ -36,6 +36,7 @@ from serving.vector_cache import embed_texts, forget
 
 # Changes when equal documents would be stored differently, so that no old table is linked.
 _FORMAT = "3"
+FIRST = "it is the first"
 # What was removed stays in linked files; past this share a table is written anew, and clean.
 _MOST_REMOVED = 0.1
 # Each update adds files that a search has to open.
@@ -121,7 +122,7 @@ def _build(
     )
     vectors = {**carried, **fresh}
     for number, part in enumerate(parts, start=1):
-        built[part.table] = _write(folder, part, vectors, embedder.dimensions, published)
+        built[part.table] = _write(candidate, part, vectors, embedder.dimensions, published)
         on_progress("index", number, len(parts))
     return IndexInfo(
         folder=INDEX,
@@ -190,12 +191,18 @@ def _delta(
 
 
 def _write(
-    folder: Path, part: _Part, vectors: Vectors, dimensions: int, published: _Published | None
+    candidate: Candidate,
+    part: _Part,
+    vectors: Vectors,
+    dimensions: int,
+    published: _Published | None,
 ) -> tuple[Written, TableBuild]:
+    folder = candidate.folder / INDEX
     if part.removed is None or published is None:
         written = write_table(folder, part.table, part.view, part.found, vectors, dimensions)
         build = TableBuild(
             layout=part.layout,
+            written_in=candidate.snapshot_id,
             because=part.because,
             probes=written.probes,
             recall=written.recall,
@@ -229,10 +236,10 @@ def _published(home: Path, embedder: Embedder) -> tuple[_Published | None, str]:
     try:
         folder, catalog = current(home)
     except NoSnapshot:
-        return None, "it is the first"
+        return None, FIRST
     info = catalog.index
     if info is None:
-        return None, "it is the first"
+        return None, FIRST
     if (info.model, info.dimensions) != (embedder.model, embedder.dimensions):
         return None, f"the model changed from {info.model} to {embedder.model}"
     return _Published(folder / info.folder, info), ""

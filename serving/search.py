@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any
 
 import lancedb
 import numpy as np
@@ -24,13 +24,14 @@ from lancedb.table import Table
 from serving.catalog import CatalogView, IndexInfo
 from serving.embedder import Embedder
 from serving.errors import InvalidArgument, ServingError
-from serving.fusion import Found, Hit, Ranking, fuse
+from serving.fusion import Found, Hit, Mode, Ranking, fuse
 from serving.index_table import words_file
 from serving.search_filters import conditions
 from serving.terms import query_terms
 from serving.vocabulary import Vocabulary, read_words
 
-Mode = Literal["hybrid", "vector", "text"]
+__all__ = ["Hit", "Mode", "SearchIndex"]
+
 Vector = npt.NDArray[np.float32]
 
 _FEWEST_CANDIDATES = 50

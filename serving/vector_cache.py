@@ -49,7 +49,7 @@ def forget(folder: Path) -> None:
 def _kept(folder: Path, embedder: Embedder) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
     for path in sorted(folder.glob("*.npz")):
         try:
-            with np.load(path, allow_pickle=False) as piece:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as piece:
                 is_ours = str(piece["model"]) == embedder.model
                 names, matrix = piece["names"], piece["matrix"]
         except (OSError, ValueError, KeyError, BadZipFile):

@@ -19,6 +19,11 @@ _MOST_CORRECTIONS = 2
 _MOST_CORRECTED = 40
 # What a word can add to a text's BM25 score is at most its weight times this (k1 + 1).
 _SATURATION = 2.2
+# English words that the full-text index leaves out.
+_STOP_WORDS = frozenset(
+    "a an and are as at be but by for if in into is it no not of on or such that the their then "
+    "there these they this to was will with".split()
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Vocabulary:
         """Return what to search besides the terms, and the best score that a chunk could reach."""
         added: dict[str, None] = {}
         best = 0.0
-        for number, word in enumerate(dict.fromkeys(plain_words(terms.lower()))):
+        words = [word for word in plain_words(terms.lower()) if word not in _STOP_WORDS]
+        for number, word in enumerate(dict.fromkeys(words)):
             near = self._near(word) if number < _MOST_CORRECTED else []
             added.update(dict.fromkeys(near))
             best += max(self._weight(one) for one in near or [word])

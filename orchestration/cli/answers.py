@@ -64,6 +64,9 @@ def search(
         list[str] | None, typer.Option("--filter", help="column=value; may be repeated.")
     ] = None,
     limit: Limit = None,
+    mode: Annotated[
+        str | None, typer.Option("--mode", help="hybrid, vector (meaning) or text (words).")
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> int:
@@ -71,7 +74,13 @@ def search(
 
     Example: grounded search --agent support_agent "parcel never arrived" --filter status=open
     """
-    arguments = {"query": query, "table": view, "filter": _filters(where), "limit": limit}
+    arguments = {
+        "query": query,
+        "table": view,
+        "filter": _filters(where),
+        "limit": limit,
+        "mode": mode,
+    }
     return _ask("search", arguments, agent, home, as_json)
 
 
