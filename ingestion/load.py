@@ -150,7 +150,7 @@ def _load(job: _Job, anew: frozenset[str], *, is_lost: bool = False) -> LoadRepo
     loaded = loaded_tables(pipeline).intersection(spec.tables if tables is None else tables)
     look_for_lost(home, name, loaded)
     with ExitStack() as stack:
-        capture = _capture(spec, connection, batch, home, tables)
+        capture = _capture(job, batch)
         if capture is not None:
             stack.callback(capture.close)
             batch.note = capture.note
@@ -249,13 +249,12 @@ def _pipeline(name: str, home: Path, told: OnProgress) -> dlt.Pipeline:
     return pipeline
 
 
-def _capture(
-    spec: SourceSpec, connection: Connection, batch: Batch, home: Path, tables: list[str] | None
-) -> LogCapture | None:
-    """The capture of a source's log; chosen rows are read from the tables themselves."""
-    if not isinstance(spec, SqlDatabaseSource) or spec.capture == "cursor" or batch.selection:
+def _capture(job: _Job, batch: Batch) -> LogCapture | None:
+    """The capture of a source's log, where it is captured from that."""
+    spec, url = job.spec, job.connection.url.get_secret_value()
+    if not isinstance(spec, SqlDatabaseSource) or spec.capture == "cursor":
         return None
-    return LogCapture(spec, connection.url.get_secret_value(), batch, home, tables=tables)
+    return LogCapture(spec, url, batch, job.home, tables=job.tables, told=job.told)
 
 
 def _resources(

@@ -14,6 +14,9 @@ from ingestion.spec import FilesSource, SourceSpec, SqlDatabaseSource
 from ingestion.values import key_parts
 
 KEYS_A_LOAD = 5_000
+PASSES = 3
+"""A row whose key changed while it waited is set aside again under the new one, and that is tried
+too; keys may go on changing, so not for ever."""
 
 
 class RetryReport(BaseModel):
@@ -39,13 +42,17 @@ def retry(
     Of a database those rows are read by key, of files the files that they are in; an API is
     listed from the start. Raises what load_source raises.
     """
-    before = _by_table(name, spec, home, tables)
-    for table, rows in before.items():
-        for selection in _selections(spec, table, rows):
-            started = datetime.now(UTC)
-            load_source(name, spec, home, selection={table: selection}, on_progress=on_progress)
-            forget_keys(home, name, table, _forgettable(selection, rows), started)
-    after = _by_table(name, spec, home, tables)
+    before = after = _by_table(name, spec, home, tables)
+    tried: set[tuple[str, str]] = set()
+    for _ in range(PASSES):
+        for table, rows in after.items():
+            untried = [row for row in rows if (table, row.row_key) not in tried]
+            tried |= {(table, row.row_key) for row in untried}
+            for selection in _selections(spec, table, untried) if untried else []:
+                started = datetime.now(UTC)
+                load_source(name, spec, home, selection={table: selection}, on_progress=on_progress)
+                forget_keys(home, name, table, _forgettable(selection, untried), started)
+        after = _by_table(name, spec, home, tables)
     return RetryReport(
         source=name,
         waited={table: len(rows) for table, rows in before.items()},

@@ -9,11 +9,10 @@ from orchestration.automation import downstream_sensor, failure_sensor, source_s
 from orchestration.dbt_models import dbt_models
 from orchestration.erasure.subjects import read_relations
 from orchestration.ingestion_assets import source_assets
+from orchestration.manifest import ensure_manifest
 from orchestration.reconciliation import reconciliation_schedules
 from orchestration.resources import (
     Settings,
-    dbt_resource,
-    ensure_manifest,
     prepare_environment,
     read_settings,
 )
@@ -51,7 +50,6 @@ def build_definitions(
         ],
         schedules=[*source_schedules(settings), *reconciliation_schedules(settings)],
         sensors=[downstream_sensor(), failure_sensor(settings)],
-        resources={"dbt": dbt_resource(settings)},
         # A step costs milliseconds in process and 2.5 s in one of its own, and DuckDB takes one
         # writer anyway. Another executor is a line here.
         executor=dg.in_process_executor,

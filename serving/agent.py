@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from serving.caller import NOTHING_SAID, Caller
 from serving.descriptions import Detail
 from serving.envelope import Answer, Refusal
 from serving.fusion import Mode
@@ -30,21 +31,29 @@ class Agent:
         *,
         surface: str,
         snapshot_id: str | None = None,
+        caller: Caller = NOTHING_SAID,
     ) -> None:
         self.name = name
         self._gateway = gateway
         self._surface = surface
         self._snapshot_id = snapshot_id
+        self._caller = caller
         self._release: Path | None = None
 
-    def call(self, tool: str, arguments: Mapping[str, Any]) -> Answer | Refusal:
-        """Call any tool of the registry by name; the other methods are this one."""
+    def call(
+        self, tool: str, arguments: Mapping[str, Any], *, caller: Caller | None = None
+    ) -> Answer | Refusal:
+        """Call any tool of the registry by name; the other methods are this one.
+
+        ``caller`` is what is said of this call in place of what ``connect`` was told.
+        """
         return self._gateway.call(
             tool,
             arguments,
             agent=self.name,
             surface=self._surface,
             pin=self._snapshot_id,
+            caller=self._caller if caller is None else caller,
         )
 
     def sql(
@@ -146,15 +155,23 @@ class Agent:
 
 
 def connect(
-    home: Path, agent: str, *, surface: str = "python", snapshot_id: str | None = None
+    home: Path,
+    agent: str,
+    *,
+    surface: str = "python",
+    snapshot_id: str | None = None,
+    trace: str | None = None,
+    purpose: str | None = None,
 ) -> Agent:
     """An agent of the data published in ``home``, optionally pinned to one snapshot.
 
+    ``trace`` (such as a W3C traceparent) and ``purpose`` are recorded with every call.
     Raises Unauthenticated for an agent that is not declared, NoSnapshot before the first publish.
     """
     resolved = home.resolve()
     gateway = _acquire(resolved)
-    connected = Agent(gateway, agent, surface=surface, snapshot_id=snapshot_id)
+    caller = Caller.of(trace, purpose)
+    connected = Agent(gateway, agent, surface=surface, snapshot_id=snapshot_id, caller=caller)
     connected._release = resolved
     try:
         gateway.refuse_unknown_agent(agent)

@@ -41,6 +41,7 @@ def catalog_view(connection: duckdb.DuckDBPyConnection, declared: DeclaredView) 
         on_stale=serve.on_stale,
         search=serve.search,
         min_group=serve.min_group,
+        is_cached=serve.cache,
         data_as_of=min(known) if known and len(known) == len(watermarks) else None,
         sources=sources,
     )

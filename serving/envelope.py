@@ -5,10 +5,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from serving.catalog import SourceTable
 from serving.errors import ErrorCode
 
 FreshnessStatus = Literal["fresh", "stale", "unknown"]
 EmptyReason = Literal["no_match", "row_policy", "stale", "not_loaded"]
+CacheUse = Literal["hit", "miss", "off"]
 TruncatedBy = Literal["rows", "limit", "characters"]
 
 
@@ -46,7 +48,11 @@ class Data(_Part):
 
 
 class Meta(_Part):
-    """Where an answer comes from."""
+    """Where an answer comes from.
+
+    ``sources`` are the raw tables behind it, each with the load that last changed it. ``cache``
+    is ``off`` where nothing is kept: of rows about the data, and where a view declares so.
+    """
 
     query_id: str
     agent: str | None = None
@@ -56,7 +62,8 @@ class Meta(_Part):
     freshness: list[Freshness] = []
     empty_reason: EmptyReason | None = None
     masked_columns: list[str] = []
-    sources: list[str] = []
+    sources: list[SourceTable] = []
+    cache: CacheUse | None = None
     warnings: list[str] = []
 
 

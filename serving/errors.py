@@ -12,7 +12,9 @@ ServingError
 │   ├── RateLimited         RATE_LIMITED
 │   ├── StaleData           STALE_DATA
 │   ├── NoSnapshot          NO_SNAPSHOT
+│   │   └── SnapshotExpired
 │   ├── Unauthenticated     UNAUTHENTICATED
+│   ├── Cancelled           CANCELLED
 │   └── InternalError       INTERNAL
 ├── PublishError            a snapshot was not promoted; the one before it still answers
 ├── DeclarationError        dbt's YAML declares something that cannot be served
@@ -34,6 +36,7 @@ ErrorCode = Literal[
     "STALE_DATA",
     "NO_SNAPSHOT",
     "UNAUTHENTICATED",
+    "CANCELLED",
     "INTERNAL",
 ]
 
@@ -137,10 +140,28 @@ class NoSnapshot(AnswerError):
     retryable = True
 
 
+class SnapshotExpired(NoSnapshot):
+    """The snapshot that was asked for is gone; the same call never gets it."""
+
+    retryable = False
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this snapshot has expired or never was; leave out snapshot_id to read the current one"
+        )
+
+
 class Unauthenticated(AnswerError):
     """No agent goes by this name or token."""
 
     code = "UNAUTHENTICATED"
+
+
+class Cancelled(AnswerError):
+    """The caller gave the call up; nobody reads this, but the audit log keeps it."""
+
+    code = "CANCELLED"
+    retryable = True
 
 
 class InternalError(AnswerError):

@@ -20,6 +20,7 @@ from serving.opened import OpenSnapshot
 from serving.provenance import output_origins
 from serving.sandbox import check
 from serving.sandbox.statements import parse
+from serving.sandbox.volatile import is_volatile
 from serving.values import to_json
 
 Scalar = str | int | float | bool
@@ -50,7 +51,7 @@ class Reader:
             name: [column.name for column in view.columns] for name, view in self.views.items()
         }
         checked = check(sql, names)
-        self._refuse_stale(checked.tables)
+        self.refuse_stale(checked.tables)
         sandbox = self.opened.sandbox(self.agent)
         if dry_run:
             plan = sandbox.dry_run(sql)
@@ -78,6 +79,7 @@ class Reader:
             columns_read=checked.columns,
             truncated=result.truncated,
             truncated_by=result.truncated_by,
+            is_volatile=is_volatile(sql),
         )
 
     def lookup(
@@ -85,7 +87,7 @@ class Reader:
     ) -> Found:
         """The rows whose ``key`` column has one of the values, in the order of the values."""
         view = self.view(table)
-        self._refuse_stale([table])
+        self.refuse_stale([table])
         column = key or view.key
         store = self.opened.lookup(self.agent.stores[table], view)
         # One more than may be told, so that what is cut is known exactly.
@@ -152,6 +154,8 @@ class Reader:
             truncated=cut is not None,
             truncated_by=cut,
             warnings=warnings,
+            # What was left out is told with its age.
+            is_volatile=bool(warnings),
         )
 
     def list_tables(self, pattern: str | None, detail: Detail) -> Found:
@@ -216,10 +220,19 @@ class Reader:
         status = self._age(self.view(name)).status
         return described(self.view(name), self.agent, status, detail)
 
-    def _refuse_stale(self, tables: Iterable[str]) -> None:
+    def refuse_stale(self, tables: Iterable[str]) -> None:
+        """Raise StaleData where one of these views is too old for its policy."""
         for name in tables:
             view = self.view(name)
             freshness.enforce(view, self._age(view))
+
+    def is_allowed(self, tables: Iterable[str]) -> bool:
+        """Whether none of these views is too old for its policy."""
+        try:
+            self.refuse_stale(tables)
+        except StaleData:
+            return False
+        return True
 
     def _age(self, view: CatalogView) -> Freshness:
         return freshness.assess(view, self.now)
@@ -233,14 +246,14 @@ class Reader:
                     f"{table} is not searchable; use {_listed(searchable)}, or execute_sql",
                     allowed=searchable,
                 )
-            self._refuse_stale([table])
+            self.refuse_stale([table])
             return [table], []
         if not searchable:
             raise InvalidArgument("none of the tables is searchable; use execute_sql")
         names, refusals = [], []
         for name in searchable:
             try:
-                self._refuse_stale([name])
+                self.refuse_stale([name])
             except StaleData as refusal:
                 refusals.append(refusal)
             else:

@@ -122,13 +122,17 @@ A = TypeVar("A", bound=Arguments)
 
 @dataclass(frozen=True)
 class Tool(Generic[A]):
-    """One tool; ``description`` is written for the model that will choose it."""
+    """One tool; ``description`` is written for the model that will choose it.
+
+    ``is_long``: it may run for seconds, so it waits for its turn and its seconds are counted.
+    """
 
     name: str
     title: str
     description: str
     arguments: type[A]
     run: Callable[[Reader, A], Found]
+    is_long: bool = False
 
     def parse(self, arguments: Mapping[str, Any]) -> A:
         """The validated arguments; InvalidArgument names what is wrong, and what exists."""
@@ -179,6 +183,7 @@ TOOLS: dict[str, Tool[Any]] = {
             "data.truncated and meta.freshness before you conclude.",
             ExecuteSql,
             lambda reader, args: reader.sql(args.sql, args.limit, args.dry_run),
+            is_long=True,
         ),
         Tool(
             "lookup",
@@ -200,6 +205,7 @@ TOOLS: dict[str, Tool[Any]] = {
             lambda reader, args: reader.search(
                 args.query, args.table, args.filters(), args.limit, args.mode
             ),
+            is_long=True,
         ),
         Tool(
             "check_freshness",

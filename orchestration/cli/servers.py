@@ -1,11 +1,20 @@
 """``grounded serve | mcp | token | agents``: the surfaces that agents use."""
 
+from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from orchestration.cli.options import AgentName, AsJson, Home, home_folder
 from orchestration.cli.output import console, table, write_json
+
+
+class Log(Enum):
+    """How a server's log is written."""
+
+    text = "text"
+    json = "json"
 
 
 def register(app: typer.Typer) -> None:
@@ -25,19 +34,49 @@ def serve(
         list[str] | None,
         typer.Option("--allow-host", help="A name under which callers come; may be repeated."),
     ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option("--allow-origin", help="A web page's origin that may call; may be repeated."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", help="Processes that answer; one a core.", min=1, max=64)
+    ] = 1,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", help="PEM file: serve HTTPS by TLS 1.3 alone.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="The certificate's key.")] = None,
+    log: Annotated[Log, typer.Option("--log", help="How the log on stderr is written.")] = Log.text,
+    log_requests: Annotated[
+        bool, typer.Option("--log-requests", help="Log a line a request, without its values.")
+    ] = False,
     home: Home = None,
 ) -> int:
-    """Answer all agents over HTTP, and over MCP at /mcp; each call needs an agent's token."""
-    from serving.http_server import serve as run_server
+    """Answer all agents over HTTP, and over MCP at /mcp; each call needs an agent's token.
+
+    /docs describes the routes. With several workers an agent's calls a minute count for each
+    worker alone.
+
+    Example: grounded serve --workers 2 --certificate cert.pem --key key.pem --log json
+    """
+    from serving.http_listen import Listening
+    from serving.http_listen import serve as run_server
     from serving.snapshot_store import current_id
 
     folder = home_folder(home)
     current_id(folder)
     run_server(
         folder,
-        host=host,
-        port=port,
-        allowed_hosts=allow_host or [],
+        Listening(
+            host=host,
+            port=port,
+            allowed_hosts=allow_host or [],
+            allowed_origins=allow_origin or [],
+            workers=workers,
+            certificate=certificate,
+            key=key,
+            log_format=log.value,
+            log_requests=log_requests,
+        ),
         on_listening=lambda address: console().print(
             f"answering at {address}, MCP at {address}/mcp; tokens: `grounded token AGENT`"
         ),

@@ -55,6 +55,8 @@ def check(name: Name, home: Home = None, as_json: AsJson = False) -> int:
     out.print("\nAs an administrator, once:\n", style="dim")
     for statement in found.grants:
         out.print(f"{statement.rstrip(';')};", markup=False, soft_wrap=True)
+    for one in found.awaited:
+        out.print(f"\nthe first load waits for {one}", markup=False, soft_wrap=True)
     for fault in found.faults:
         out.print(f"\n[red]✗[/] {fault}", soft_wrap=True)
     return 1 if found.faults else 0

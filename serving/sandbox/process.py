@@ -101,6 +101,10 @@ class WorkerProcess:
         self._send({**request, "seconds": seconds})
         return self._receive(seconds + GRACE_S)
 
+    def kill(self) -> None:
+        """End the process under another thread's request, which meets WorkerDiedError."""
+        self._process.kill()
+
     def end(self) -> None:
         """Kill the process and forget it; more than once does no harm."""
         self._process.kill()

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from serving import cancellation
 from serving.catalog import Limits
 from serving.envelope import TruncatedBy
 from serving.errors import AnswerError, BudgetExceeded, InvalidArgument, NoSnapshot, QueryTimeout
@@ -22,6 +23,8 @@ _SPOILING = frozenset(
     {"InterruptException", "OutOfMemoryException", "MemoryError", "InternalException"}
     | {"FatalException", "IOException"}
 )
+# How soon a statement that waits for a worker learns that its caller has given it up.
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ class SqlSandbox:
     def _ask(self, request: Mapping[str, Any], checked: Checked) -> dict[str, Any]:
         with self._worker() as worker:
             try:
-                reply = worker.ask(request, self._limits.seconds)
+                with _may_be_given_up(worker):
+                    reply = worker.ask(request, self._limits.seconds)
             except WorkerTimeoutError as error:
                 raise self._timeout() from error
             except WorkerDiedError as error:
@@ -169,7 +173,8 @@ class SqlSandbox:
                 if self._count < self._max_workers:
                     self._count += 1
                     break
-                self._changed.wait()
+                cancellation.current().refuse_cancelled()
+                self._changed.wait(_LOOK_S)
         return self._start()
 
     def _start(self) -> WorkerProcess:
@@ -210,6 +215,19 @@ class SqlSandbox:
             # The next statement meets the same error and tells it.
             return
         self._park(worker)
+
+
+@contextmanager
+def _may_be_given_up(worker: WorkerProcess) -> Iterator[None]:
+    given_up = cancellation.current()
+    try:
+        with given_up.waiting(worker.kill):
+            yield
+    except BaseException:
+        # Whatever broke in, a reply may still come, and it would be the next statement's.
+        worker.end()
+        given_up.refuse_cancelled()
+        raise
 
 
 def _unique(columns: list[tuple[str, str]]) -> list[tuple[str, str]]:

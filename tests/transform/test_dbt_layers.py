@@ -83,7 +83,7 @@ def test_every_agent_view_declares_what_serving_needs(
         assert named <= columns, name
         assert search.get("title", serve["key"]) in columns, name
         assert serve["rows_from"] in raw_tables, name
-        assert serve["on_stale"] in ("warn", "refuse", "source"), name
+        assert serve["on_stale"] in ("warn", "refuse"), name
         assert {"warn_after", "error_after"} == set(serve["freshness"]), name
 
 
