@@ -135,6 +135,23 @@ class CatalogAgent(_Part):
     row_filtered: list[str] = []
 
 
+class TableBuild(_Part):
+    """How a table of the index came about: in which snapshot it was written whole, and why.
+
+    ``layout`` changes with the search columns, the chunking or the model. ``updates`` counts the
+    snapshots since it was last written whole, ``removed`` the chunks that their files still hold.
+    ``probes`` are the parts of the vector index that a search looks at, ``recall`` is recall@10.
+    """
+
+    layout: str
+    written_in: str
+    because: str
+    updates: int = 0
+    removed: int = 0
+    probes: int | None = None
+    recall: float = 1.0
+
+
 class IndexInfo(_Part):
     """The vector index of a snapshot; ``kinds`` tells the index kind of each table.
 
@@ -148,6 +165,7 @@ class IndexInfo(_Part):
     chunks: dict[str, int]
     kinds: dict[str, str]
     recipes: dict[str, str] = {}
+    builds: dict[str, TableBuild] = {}
     embedded: int = 0
     carried: int = 0
 

@@ -15,6 +15,7 @@ from serving.descriptions import Detail, about, described
 from serving.envelope import Column, Freshness
 from serving.errors import InvalidArgument, StaleData, UnknownTable
 from serving.found import Found, within
+from serving.fusion import Mode
 from serving.marks import answer_columns, trust_of
 from serving.opened import OpenSnapshot
 from serving.provenance import output_origins
@@ -112,6 +113,7 @@ class Reader:
         table: str | None,
         filters: Mapping[str, Scalar | list[Scalar]],
         limit: int | None,
+        mode: Mode = "hybrid",
     ) -> Found:
         """The rows that say what the query means, or contain its words; best first."""
         names, warnings = self._searchable(table)
@@ -124,7 +126,7 @@ class Reader:
             if (store := self.agent.stores[name]).index_table is not None
         }
         most = min(self.limits.rows, limit or 10)
-        hits = index.search(tables, query, filters=filters, limit=most + 1)
+        hits = index.search(tables, query, filters=filters, limit=most + 1, mode=mode)
         rows = [
             {
                 "table": hit.table,
@@ -132,7 +134,10 @@ class Reader:
                 "title": hit.title,
                 "heading": hit.heading,
                 "snippet": hit.snippet,
-                "score": round(hit.score, 4),
+                "highlights": hit.highlights,
+                "score": hit.score,
+                "confidence": hit.confidence,
+                "also": hit.also,
             }
             for hit in hits
         ]
@@ -271,7 +276,10 @@ class Reader:
                 Column(name=name, type="VARCHAR", masked=masked, trust=trust)
                 for name in ("title", "heading", "snippet")
             ),
+            Column(name="highlights", type="VARCHAR[]", masked=masked, trust=trust),
             Column(name="score", type="DOUBLE"),
+            Column(name="confidence", type="DOUBLE"),
+            Column(name="also", type=f"{key_type}[]", masked=any(key.mask for key in keys)),
         ]
 
 
