@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 
+# Of an id, which is random: enough to mean one call.
+FEWEST_LETTERS = 8
+
+
 def audit_folder(home: Path) -> Path:
     """The folder of the log's files."""
     return home / "audit"
@@ -118,14 +122,17 @@ def latest(
 
 
 def find_call(home: Path, query_id: str) -> dict[str, Any]:
-    """Return one call; ServingError where the log has none of this id."""
+    """Return one call by its id, or by the first letters of it; ServingError where none is meant.
+
+    Without a whole id the call is the last one that it fits.
+    """
     found = chain.newest(
         audit_folder(home),
-        lambda record: record.get("query_id") == query_id,
+        lambda record: str(record.get("query_id", "")).startswith(query_id),
         most=1,
-        holding=query_id.encode(),
+        holding=query_id.encode("utf-8", "replace"),
     )
-    if not found:
+    if len(query_id) < FEWEST_LETTERS or not found:
         raise ServingError(
             "the log has no such call: it never was, or its day has expired; "
             "`grounded audit` lists the last ones"

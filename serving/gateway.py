@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from serving import answers
+from serving import answers, cancellation
 from serving.audit import AuditLog, Entry, Erasable
 from serving.cache import AnswerCache, Key, may_be_kept
 from serving.caller import NOTHING_SAID, Caller
@@ -261,7 +261,7 @@ class Gateway:
     def _turn(self, reader: Reader) -> Iterator[None]:
         """Wait until a long call may run, and count the seconds that it does."""
         name, limits = reader.agent.name, reader.limits
-        with self._long_calls.turn(name, limits, threading.Event.wait):
+        with self._long_calls.turn(name, limits, cancellation.current().wait):
             began = time.monotonic()
             try:
                 yield

@@ -96,7 +96,7 @@ def verify(
 
 @app.command("replay")
 def replay(
-    query_id: Annotated[str, typer.Argument(metavar="ID", help="As `grounded audit` lists it.")],
+    query_id: Annotated[str, typer.Argument(metavar="ID", help="As it is listed.")],
     home: Home = None,
     as_json: AsJson = False,
 ) -> int:
@@ -158,7 +158,7 @@ def _list(calls: list[dict[str, Any]], as_json: bool) -> None:
             call["rows"],
             call["elapsed_ms"],
             ", ".join(call["tables"]) or None,
-            call["query_id"],
+            call["query_id"][:12],
         ]
         for call in calls
     ]

@@ -28,8 +28,6 @@ _SPOILING = frozenset(
     {"InterruptException", "OutOfMemoryException", "MemoryError", "InternalException"}
     | {"FatalException", "IOException"}
 )
-# How soon a statement that waits for a worker learns that its caller has given it up.
-_LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,7 @@ class SqlSandbox:
                     self._count += 1
                     break
                 cancellation.current().refuse_cancelled()
-                self._changed.wait(_LOOK_S)
+                self._changed.wait(cancellation.LOOK_S)
         return self._start()
 
     def _start(self) -> WorkerProcess:
