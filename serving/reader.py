@@ -71,6 +71,9 @@ class Reader:
                         "tables": list(plan.tables),
                         "columns": {name: list(names) for name, names in plan.columns.items()},
                         "estimated_rows": plan.estimated_rows,
+                        "freshness": {
+                            age.table: age.status for age in self.freshness(checked.tables)
+                        },
                         "verdict": "allowed",
                     }
                 ],
@@ -113,7 +116,7 @@ class Reader:
             columns_read={table: [one.name for one in view.columns]},
             truncated=cut is not None,
             truncated_by=cut,
-            warnings=[] if cut else _misses(column, values, kept),
+            warnings=[] if cut else _misses(column, values, kept, self._hidden(table)),
         )
 
     def search(
@@ -233,6 +236,10 @@ class Reader:
             return False
         return True
 
+    def _hidden(self, table: str) -> str:
+        """What is added where a row may be there and not for this agent: it is not told which."""
+        return " that you may see" if table in self.agent.row_filtered else ""
+
     def _age(self, view: CatalogView) -> Freshness:
         age = self._ages.get(view.name)
         if age is None:
@@ -302,13 +309,15 @@ def _searched(view: CatalogView) -> list[str]:
     return list(dict.fromkeys([*title, *view.search.text]))
 
 
-def _misses(column: str, values: Sequence[Scalar], rows: list[dict[str, Any]]) -> list[str]:
+def _misses(
+    column: str, values: Sequence[Scalar], rows: list[dict[str, Any]], hidden: str
+) -> list[str]:
     """Tells how many of several values found nothing; the rows tell which."""
     if len(values) < 2:
         return []
     found = {str(row[column]) for row in rows}
     missing = sum(str(value) not in found for value in dict.fromkeys(values))
-    return [f"{missing} of {len(set(values))} values matched no row"] if missing else []
+    return [f"{missing} of {len(set(values))} values matched no row{hidden}"] if missing else []
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
