@@ -3,8 +3,6 @@
 the proof over the project -> raw tables -> staging -> marts -> agents
 """
 
-import contextlib
-import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,22 +10,17 @@ from typing import Any
 
 import dagster as dg
 import duckdb
-from dagster_dbt import (
-    DagsterDbtCliRuntimeError,
-    DagsterDbtTranslator,
-    DbtCliInvocation,
-    DbtCliResource,
-    DbtProject,
-    dbt_assets,
-)
+from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from ingestion.warehouse import writing
+from orchestration import dbt_runner
 from orchestration.automation import WHEN_UPSTREAM_CHANGES
 from orchestration.checks import unproven
 from orchestration.errors import TransformFailed
 from orchestration.proving import prove_project
 from orchestration.publishing import PROVEN
-from orchestration.resources import Settings
+from orchestration.resources import DBT_PROJECT, Settings
 from orchestration.serving_assets import SNAPSHOT, check_evaluation
 
 OWNER = "team:data"
@@ -59,31 +52,59 @@ def dbt_models(
     ``is_fresh`` builds also what a model keeps between builds.
     """
 
-    @dbt_assets(
-        manifest=manifest,
-        project=settings.dbt,
-        name="dbt_build",
-        dagster_dbt_translator=Translator(),
+    project = DbtProject(
+        project_dir=DBT_PROJECT, profiles_dir=DBT_PROJECT, target_path=settings.dbt_compiled
     )
-    def build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    translator = Translator()
+
+    @dbt_assets(
+        manifest=manifest, project=project, name="dbt_build", dagster_dbt_translator=translator
+    )
+    def build(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        def told(done: int, total: int) -> None:
+            context.log.info(f"models and tests: {done} of {total}")
+
         _refuse_unproven(context, settings)
+        declared = json.loads(manifest.read_text(encoding="utf-8"))
         target = settings.dbt_build
         with writing(settings.home, on_wait=context.log.info) as warehouse:
-            without = _not_loaded(warehouse, json.loads(manifest.read_text(encoding="utf-8")))
             # Unit tests prove the SQL, not the data: they run in the test suite.
             arguments = ["build", "--exclude-resource-type", "unit_test"]
             arguments += ["--full-refresh"] if is_fresh else []
+            arguments += _selection(context, declared, translator)
+            without = _not_loaded(warehouse, declared)
             arguments += ["--exclude", *without] if without else []
-            invocation = dbt.cli(arguments, context=context, target_path=target)
             try:
-                yield from _unprinted(invocation.stream())
-            except DagsterDbtCliRuntimeError:
-                # Not chained: dbt's messages quote the values of failed casts.
-                raise dg.Failure(str(_failure(invocation)), allow_retries=False) from None
+                for event in dbt_runner.run(target, arguments, told):
+                    yield from DbtCoreCliEventMessage(event, {}).to_default_asset_events(
+                        declared, translator, context, target, project
+                    )
+            except TransformFailed as error:
+                raise dg.Failure(str(error), allow_retries=False) from None
             finally:
                 _forget_messages(target)
 
     return build
+
+
+def _selection(
+    context: dg.AssetExecutionContext, manifest: Mapping[str, Any], translator: Translator
+) -> list[str]:
+    """Return what narrows a build to the chosen models and those tests that see nothing else."""
+    selected = context.selected_asset_keys
+    models = {
+        unique_id: node
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
+    }
+    chosen = [
+        f"fqn:{'.'.join(node['fqn'])}"
+        for unique_id, node in models.items()
+        if translator.get_asset_spec(manifest, unique_id, None).key in selected
+    ]
+    if len(chosen) == len(models):
+        return []
+    return ["--select", *chosen, "--indirect-selection", "cautious"]
 
 
 def _refuse_unproven(context: dg.AssetExecutionContext, settings: Settings) -> None:
@@ -100,19 +121,6 @@ def _refuse_unproven(context: dg.AssetExecutionContext, settings: Settings) -> N
     )
 
 
-def _unprinted(events: Iterator[Any]) -> Iterator[Any]:
-    """dagster-dbt repeats each of dbt's lines on stdout, where a failed cast shows a person's data.
-
-    The run's own log already has what was built.
-    """
-    while True:
-        with contextlib.redirect_stdout(io.StringIO()):
-            event = next(events, None)
-        if event is None:
-            return
-        yield event
-
-
 def _not_loaded(warehouse: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Name dbt's selectors of sources that have no raw table yet, and all that needs them."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
@@ -124,20 +132,6 @@ def _not_loaded(warehouse: Path, manifest: Mapping[str, Any]) -> list[str]:
         f"source:{node['source_name']}.{node['name']}+"
         for node in manifest["sources"].values()
         if (node["schema"], node["identifier"]) not in there
-    )
-
-
-def _failure(invocation: DbtCliInvocation) -> TransformFailed:
-    results = invocation.get_artifact("run_results.json")["results"]
-    failed = sorted(
-        result["unique_id"].split(".", 2)[-1]
-        for result in results
-        if result["status"] in ("error", "fail", "runtime error")
-    )
-    named = ", ".join(failed) if failed else "the project"
-    return TransformFailed(
-        f"dbt failed on {named}; what is published stays. See it with "
-        f"`dbt build --project-dir dbt_project --profiles-dir dbt_project --select ...`"
     )
 
 

@@ -11,7 +11,8 @@ from ingestion.connection import credentials
 from ingestion.warehouse import warehouse_path, writing
 from orchestration.dbt_plugin import hmac_pads
 from orchestration.errors import SettingsError
-from orchestration.resources import PROJECT_ROOT, Settings, ensure_manifest, privacy_key
+from orchestration.manifest import ensure_manifest
+from orchestration.resources import PROJECT_ROOT, Settings, privacy_key
 from serving.declarations import read_declarations
 from serving.leak_scan.report import ScanReport
 from serving.leak_scan.scan import scan

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.checks import ADDED_COLUMNS
-from orchestration.resources import Settings, ensure_manifest
+from orchestration.manifest import ensure_manifest
+from orchestration.resources import Settings
 from serving.declarations import parse_manifest
 from serving.privacy.proof import Proof, prove
 

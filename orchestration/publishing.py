@@ -17,6 +17,7 @@ from orchestration.checks import (
     leaks_found,
     live_rows,
     raw_columns,
+    recall_low,
     rows_differ,
     too_stale,
     unclassified_columns,
@@ -43,6 +44,7 @@ CLASSIFIED = "every_raw_column_is_classified"
 PROVEN = "no_personal_column_reaches_an_agent_unmasked"
 NO_PERSONAL_DATA = "no_personal_data_in_published_text"
 RECONCILED = "rows_reconcile_with_raw"
+RECALL = "index_recall_is_high_enough"
 FRESH = "within_its_freshness_limit"
 
 
@@ -106,6 +108,7 @@ def publish(
         snapshot.verify(candidate)
         catalog, folder = candidate.catalog(), candidate.folder
         findings = first | _of_views(catalog, available, raw)
+        findings["search_index", RECALL] = recall_low(catalog)
         leaks = scan([snapshot_target(folder, catalog)], values, keys=keys)
         findings["snapshot", NO_PERSONAL_DATA] = leaks_found(leaks)
         missing = sorted(set(declarations.views) - set(available.views))

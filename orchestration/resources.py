@@ -4,18 +4,17 @@ GROUNDED_HOME            run-time folder; default ``data`` in the project
 GROUNDED_PRIVACY_KEY     at least 32 random characters; keys every pseudonym
 GROUNDED_PRIVACY_KEY_OLD for `grounded privacy rotate-key` where people were erased
 GROUNDED_WEBHOOK_URL     where a failed run is told; optional
+GROUNDED_AUDIT_DAYS      how many days of the audit log are kept; default all
 """
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import dlt
-from dagster_dbt import DbtCliResource, DbtProject
 from pydantic import SecretStr
 
-from ingestion.connection import points_at_demo
+from ingestion.connection import points_at_demo, reads_home
 from ingestion.erasure.keys import KEY_VARIABLE as KEY_VARIABLE_OF_ERASURE
 from ingestion.erasure.keys import derived_key
 from ingestion.sources_file import read_sources
@@ -25,8 +24,8 @@ from orchestration.key_store import demo_key, key_id, record_id, recorded_id
 from orchestration.key_strength import MIN_KEY_LENGTH, weakness
 from serving.snapshot_store import read_pointer
 
-_DBT_FILES = frozenset({".csv", ".py", ".sql", ".yaml", ".yml"})
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 KEY_VARIABLE = "GROUNDED_PRIVACY_KEY"
 OLD_KEY_VARIABLE = "GROUNDED_PRIVACY_KEY_OLD"
 # dbt scrubs the values of variables with this prefix from everything that it writes.
@@ -40,15 +39,12 @@ class Settings:
     home: Path
     sources: dict[str, SourceSpec]
     webhook_url: SecretStr | None
+    audit_days: int | None = None
 
     @property
-    def dbt(self) -> DbtProject:
-        """The dbt project with its artifacts under the run-time folder."""
-        return DbtProject(
-            project_dir=PROJECT_ROOT / "dbt_project",
-            profiles_dir=PROJECT_ROOT / "dbt_project",
-            target_path=self.home / "dbt" / "target",
-        )
+    def dbt_compiled(self) -> Path:
+        """Where dbt leaves the artifacts of the project as it is, compiled and not run."""
+        return self.home / "dbt" / "target"
 
     @property
     def dbt_build(self) -> Path:
@@ -66,6 +62,13 @@ class Settings:
         """The sources that read the demo because no address is set."""
         return [name for name, spec in self.sources.items() if points_at_demo(name, spec)]
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether all that comes from outside is the demo's."""
+        return all(
+            points_at_demo(name, spec) or reads_home(spec) for name, spec in self.sources.items()
+        )
+
 
 def read_settings(home: Path | None = None) -> Settings:
     """Read the environment and sources.yaml; SourcesFileError and SettingsError say what to do."""
@@ -75,7 +78,17 @@ def read_settings(home: Path | None = None) -> Settings:
         home=chosen.resolve(),
         sources=read_sources(),
         webhook_url=SecretStr(webhook) if webhook else None,
+        audit_days=_days("GROUNDED_AUDIT_DAYS"),
     )
+
+
+def _days(variable: str) -> int | None:
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"{variable} is a whole number of days, at least 1, such as 90")
+    return int(text)
 
 
 def prepare_environment(settings: Settings) -> None:
@@ -88,39 +101,6 @@ def prepare_environment(settings: Settings) -> None:
     os.environ[_DBT_KEY_VARIABLE] = key
     # Ingestion keeps the erased out by a key of its own, which opens no pseudonym.
     os.environ[KEY_VARIABLE_OF_ERASURE] = derived_key(key)
-
-
-def dbt_resource(settings: Settings) -> DbtCliResource:
-    """dbt's command line; its file log is off because it repeats rows of failed casts."""
-    return DbtCliResource(
-        project_dir=settings.dbt,
-        # Beside this Python, for a command that is started without its environment activated.
-        dbt_executable=str(Path(sys.executable).with_name("dbt")),
-        global_config_flags=["--log-level-file", "none", "--no-use-colors"],
-    )
-
-
-def ensure_manifest(settings: Settings) -> Path:
-    """Return dbt's manifest with compiled SQL, made again when a file of the project is newer.
-
-    Compiled without a look into the warehouse: SQL that depends on data could not be proven.
-    """
-    project = settings.dbt
-    manifest = project.manifest_path
-    newest = max(
-        path.stat().st_mtime
-        for path in Path(project.project_dir).rglob("*")
-        # A folder changes when a file in it is deleted.
-        if path.suffix in _DBT_FILES or path.is_dir()
-    )
-    if not manifest.exists() or manifest.stat().st_mtime < newest:
-        prepare_environment(settings)
-        manifest.parent.mkdir(parents=True, exist_ok=True)
-        arguments = ["compile", "--quiet", "--no-introspect", "--no-populate-cache"]
-        dbt_resource(settings).cli(arguments, target_path=manifest.parent).wait()
-        # dbt leaves an unchanged manifest's time as it was.
-        manifest.touch()
-    return manifest
 
 
 def privacy_key(settings: Settings) -> str:
@@ -144,7 +124,7 @@ def retired_privacy_key() -> str | None:
 
 def _set_key(settings: Settings) -> str | None:
     key: object = os.environ.get(KEY_VARIABLE) or dlt.secrets.get("privacy.key")
-    if key is None and len(settings.demo_sources) == len(settings.sources):
+    if key is None and settings.is_demo:
         return None
     return "" if key is None else str(key)
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from serving import freshness as ages
-from serving.catalog import Catalog, CatalogView
+from serving.catalog import Catalog, CatalogView, SourceTable
 from serving.envelope import (
     Answer,
+    CacheUse,
     Data,
     EmptyReason,
     ErrorBody,
@@ -19,7 +20,9 @@ from serving.found import Found
 from serving.reader import Reader
 
 
-def answer(found: Found, reader: Reader, *, query_id: str, elapsed_ms: float) -> Answer:
+def answer(
+    found: Found, reader: Reader, *, query_id: str, elapsed_ms: float, cache: CacheUse
+) -> Answer:
     """The envelope of rows: where they come from, how old they are, and why there may be none."""
     catalog = reader.opened.catalog
     freshness = reader.freshness(found.tables)
@@ -42,6 +45,7 @@ def answer(found: Found, reader: Reader, *, query_id: str, elapsed_ms: float) ->
             empty_reason=None if found.rows else empty_reason(found, reader, freshness),
             masked_columns=[column.name for column in found.columns if column.masked],
             sources=sources([reader.view(name) for name in found.tables]),
+            cache=cache,
             warnings=[*found.warnings, *(warning for warning in warnings if warning)],
         ),
     )
@@ -87,9 +91,10 @@ def empty_reason(found: Found, reader: Reader, freshness: list[Freshness]) -> Em
     return "no_match"
 
 
-def sources(views: Iterable[CatalogView]) -> list[str]:
-    """The raw tables behind these views."""
-    return sorted({source.table for view in views for source in view.sources})
+def sources(views: Iterable[CatalogView]) -> list[SourceTable]:
+    """The raw tables behind these views, with the load that each was last changed by."""
+    found = {source.table: source for view in views for source in view.sources}
+    return [found[table] for table in sorted(found)]
 
 
 def _is_not_loaded(reader: Reader, table: str) -> bool:

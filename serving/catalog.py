@@ -89,9 +89,10 @@ class CatalogView(_Part):
     lookups: list[str] = []
     warn_after_s: float | None = None
     error_after_s: float | None = None
-    on_stale: Literal["warn", "refuse", "source"] = "warn"
+    on_stale: Literal["warn", "refuse"] = "warn"
     search: SearchSpec | None = None
     min_group: MinGroup | None = None
+    is_cached: bool = True
     data_as_of: datetime | None
     sources: list[SourceTable]
 
@@ -99,14 +100,29 @@ class CatalogView(_Part):
 class Limits(_Part):
     """What one agent may use; the defaults hold where its exposure declares nothing.
 
-    ``characters`` counts the text of all cells of one answer.
+    ``characters`` counts the text of all cells of one answer. Of long calls (SQL, search) so many
+    run at once as ``concurrent`` says; a further one waits up to ``wait_seconds``. Together they
+    may run ``seconds_per_minute``. ``identical_calls``: the same call so often in a row within a
+    minute, with the same data; by default a quarter of ``calls_per_minute``, and 20 at least.
+    ``memory_mb`` is what one of its worker processes may hold.
     """
 
-    rows: int = 1_000
-    characters: int = 400_000
-    seconds: float = 10.0
-    calls_per_minute: int = 600
-    memory_mb: int = 512
+    rows: int = Field(default=1_000, ge=1)
+    characters: int = Field(default=400_000, ge=1)
+    seconds: float = Field(default=10.0, gt=0)
+    calls_per_minute: int = Field(default=600, ge=0)
+    seconds_per_minute: float = Field(default=120.0, ge=0)
+    concurrent: int = Field(default=2, ge=1)
+    wait_seconds: float = Field(default=10.0, ge=0)
+    identical_calls: int | None = Field(default=None, ge=1)
+    memory_mb: int = Field(default=512, ge=64)
+
+    @property
+    def most_identical_calls(self) -> int:
+        """How often the same call may come in a row."""
+        if self.identical_calls is not None:
+            return self.identical_calls
+        return max(self.calls_per_minute // 4, 20)
 
 
 class CatalogAgent(_Part):
@@ -117,6 +133,23 @@ class CatalogAgent(_Part):
     limits: Limits
     stores: dict[str, Store]
     row_filtered: list[str] = []
+
+
+class TableBuild(_Part):
+    """How a table of the index came about: in which snapshot it was written whole, and why.
+
+    ``layout`` changes with the search columns, the chunking or the model. ``updates`` counts the
+    snapshots since it was last written whole, ``removed`` the chunks that their files still hold.
+    ``probes`` are the parts of the vector index that a search looks at, ``recall`` is recall@10.
+    """
+
+    layout: str
+    written_in: str
+    because: str
+    updates: int = 0
+    removed: int = 0
+    probes: int | None = None
+    recall: float = 1.0
 
 
 class IndexInfo(_Part):
@@ -132,6 +165,7 @@ class IndexInfo(_Part):
     chunks: dict[str, int]
     kinds: dict[str, str]
     recipes: dict[str, str] = {}
+    builds: dict[str, TableBuild] = {}
     embedded: int = 0
     carried: int = 0
 

@@ -46,6 +46,7 @@ def catalog_view(
         on_stale=serve.on_stale,
         search=serve.search,
         min_group=serve.min_group,
+        is_cached=serve.cache,
         data_as_of=min(known) if known and len(known) == len(watermarks) else None,
         sources=sources,
     )

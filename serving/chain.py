@@ -3,8 +3,11 @@
 record -> <folder>/<UTC day>.jsonl   one line a record; its hash covers all before
        -> <folder>/head              how far the chain reaches, so that a missing end is found
 
-A line ends in its ``arguments``, if it has any. The hash covers a salted hash of them and not their
-text: they can be overwritten, in place and with their salt, and nothing else of the line can.
+A line ends in its ``erasable`` part, if it has one. The hash covers a salted hash of that and not
+its text: it can be overwritten, in place and with its salt, and nothing else of the line can.
+
+Old days can be removed: a checkpoint, a record of the chain itself, then tells where each of them
+ended, and the chain is proven from there on.
 
 Safe over several processes (a file lock) and kill -9 (a torn line is closed off by the next call).
 A power cut can lose what the system had not yet written to disk: lines are not synced, unless
@@ -15,8 +18,8 @@ import fcntl
 import hashlib
 import json
 import os
-import secrets
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,14 +27,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import PydanticSerializationError, to_json
+
+from serving.errors import ServingError
+
 GENESIS = "0" * 64
 HEAD_FILE = "head"
-# Made once: a call with options makes a new encoder each time.
-_JSON = json.JSONEncoder(separators=(",", ":"), default=str)
 _SALT_LENGTH = 32
-_ARGUMENTS = b',"arguments":'
+_ERASABLE = b',"erasable":'
 _ERASED = b"null"
-_COVERED = "arguments_sha256"
+_COVERED = "erasable_sha256"
+_CHECKPOINT = "checkpoint"
 _SUFFIX = ',"salt":"{}","covers":"{:08d}","hash":"{}"}}'
 _SUFFIX_LENGTH = len(_SUFFIX.format("0" * _SALT_LENGTH, 0, "0" * 64))
 
@@ -40,15 +46,23 @@ _SUFFIX_LENGTH = len(_SUFFIX.format("0" * _SALT_LENGTH, 0, "0" * 64))
 class VerifyReport:
     """What walking the chain found; ``problems`` is empty when nothing was changed.
 
-    ``erased`` counts the records whose arguments were erased, which every erasure's receipt tells.
+    ``expired`` counts the records of removed days, which a checkpoint tells; ``erased`` those whose
+    erasable part was erased, which every erasure's receipt tells.
     """
 
     records: int
     files: int
+    expired: int
     erased: int
     torn_lines: int
+    last_seq: int
     last_hash: str
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def anchor(self) -> str:
+        """The chain's end as ``SEQ:HASH``: noted elsewhere, it proves all up to here later on."""
+        return f"{self.last_seq}:{self.last_hash}"
 
     @property
     def is_intact(self) -> bool:
@@ -93,7 +107,7 @@ class ChainedLog:
     def append(
         self,
         record: Mapping[str, Any],
-        arguments: Mapping[str, Any] | None = None,
+        erasable: Mapping[str, Any] | None = None,
         *,
         durable: bool = False,
     ) -> None:
@@ -104,7 +118,7 @@ class ChainedLog:
         with self._lock, self._exclusive():
             now = datetime.now(UTC)
             head, torn = self._true_head(now.date().isoformat())
-            line, digest = _line(record, arguments, now, head, torn)
+            line, digest = _line(record, erasable, now, head, torn)
             data = b"\n" + line if torn else line
             _write(self._day_fd, data)
             reached = _Head(head.seq + 1, digest, self._day, head.size + len(data))
@@ -163,7 +177,8 @@ class ChainedLog:
             start = stored.size if day == stored.day else 0
             for line in os.pread(self._day_fd, max(size - start, 0), start).split(b"\n"):
                 record = _checked(line)
-                if record is not None and record["prev"] == head.hash:
+                # Without a head the first record begins: the days before it may have been removed.
+                if record is not None and (head is _NOTHING or record["prev"] == head.hash):
                     head, torn = _Head(record["seq"], record["hash"], day, size), 0
                 elif line:
                     torn += 1
@@ -182,40 +197,83 @@ class ChainedLog:
         self._day = day
 
 
-def verify(folder: Path) -> VerifyReport:
-    """Walk the whole chain; every edited, missing or moved record is a problem in words."""
+def verify(folder: Path, anchor: str | None = None) -> VerifyReport:
+    """Walk the whole chain; every edited, missing or moved record is a problem in words.
+
+    ``anchor`` is the ``SEQ:HASH`` of an earlier report: that record must still be there as it was.
+    """
     head, files = _state(folder)
-    walk = _Walk()
+    walk = _Walk(anchor)
     for path, size in files:
-        with path.open("rb") as stream:
-            content = stream.read(size)
-        for number, line in enumerate(content.split(b"\n"), start=1):
-            if line:
-                walk.take(line, f"{path.name}:{number}")
+        walk.take_file(path, size)
     walk.finish(head)
     return VerifyReport(
         records=walk.records,
         files=len(files),
+        expired=walk.first - 1,
         erased=walk.erased,
         torn_lines=walk.torn,
+        last_seq=walk.seq,
         last_hash=walk.hash,
         problems=walk.problems,
     )
 
 
 def records(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records that check, in their order."""
+    """Yield the records that check, in their order, each with its ``erasable`` part or None."""
     for path, size in _state(folder)[1]:
-        with path.open("rb") as stream:
-            content = stream.read(size)
-        for line in content.split(b"\n"):
-            record = _checked(line) if line else None
-            if record is not None:
-                yield record
+        yield from _records(path, size)
 
 
-def erase_arguments(folder: Path, is_concerned: Callable[[str], bool]) -> int:
-    """Overwrite in place the arguments that ``is_concerned`` names by their JSON; count them.
+def newest(
+    folder: Path, wanted: Callable[[dict[str, Any]], bool], most: int, holding: bytes = b""
+) -> list[dict[str, Any]]:
+    """Return the last records that check and are ``wanted``, in their order.
+
+    ``holding`` is a text without which a line need not be looked at.
+    """
+    found: list[dict[str, Any]] = []
+    for path, size in reversed(_state(folder)[1]):
+        day = deque(filter(wanted, _records(path, size, holding)), most - len(found))
+        found = [*day, *found]
+        if len(found) >= most:
+            break
+    return found
+
+
+def expire(folder: Path, before: str) -> list[str]:
+    """Remove the days before a day such as ``2026-01-31`` and return those removed.
+
+    First a checkpoint is written that tells where each of them ended. Killed anywhere, doing it
+    again finishes. ServingError where they do not prove intact: then they are evidence, and stay.
+    """
+    today = datetime.now(UTC).date().isoformat()
+    days = [file for file in _state(folder)[1] if file[0].stem < min(before, today)]
+    if not days:
+        return []
+    report = verify(folder)
+    if not report.is_intact:
+        raise ServingError(
+            f"nothing was removed, as the log is not intact: {report.problems[0]}; "
+            "keep its files, and look at who changed them"
+        )
+    walk, ends = _Walk(None), {}
+    for path, size in days:
+        walk.take_file(path, size)
+        ends[path.stem] = [walk.seq, walk.hash]
+    log = ChainedLog(folder)
+    try:
+        log.append({_CHECKPOINT: ends}, durable=True)
+    finally:
+        log.close()
+    # The oldest first, so that what a kill leaves has no gap.
+    for path, _ in days:
+        path.unlink(missing_ok=True)
+    return [path.stem for path, _ in days]
+
+
+def erase(folder: Path, is_concerned: Callable[[str], bool]) -> int:
+    """Overwrite in place the erasable parts that ``is_concerned`` names by their JSON; count them.
 
     Lines keep their lengths, so others may append meanwhile. A torn line is overwritten in whole:
     it proves nothing. Killed anywhere, doing it again finishes.
@@ -225,7 +283,7 @@ def erase_arguments(folder: Path, is_concerned: Callable[[str], bool]) -> int:
         with path.open("r+b") as file:
             start = 0
             for line in file.read().split(b"\n"):
-                if line and (fresh := _without_arguments(line, is_concerned)) is not None:
+                if line and (fresh := _without_erasable(line, is_concerned)) is not None:
                     os.pwrite(file.fileno(), fresh, start)
                     erased += 1
                 start += len(line) + 1
@@ -233,22 +291,36 @@ def erase_arguments(folder: Path, is_concerned: Callable[[str], bool]) -> int:
     return erased
 
 
-def _without_arguments(line: bytes, is_concerned: Callable[[str], bool]) -> bytes | None:
+def _without_erasable(line: bytes, is_concerned: Callable[[str], bool]) -> bytes | None:
     """The line as it is to be, of the same length; None where it may stay."""
     parts = _parts(line)
     if parts is None:
         text = line.decode("utf-8", "replace")
         return b"x" * len(line) if is_concerned(text) else None
-    body, arguments, _, digest = parts
-    if arguments in (b"", _ERASED) or not is_concerned(_plain(arguments)):
+    body, erasable, _, digest = parts
+    if erasable in (b"", _ERASED) or not is_concerned(_plain(erasable)):
         return None
     suffix = _SUFFIX.format("0" * _SALT_LENGTH, len(body), digest).encode()
-    return body + _ARGUMENTS + _ERASED.ljust(len(arguments)) + suffix
+    return body + _ERASABLE + _ERASED.ljust(len(erasable)) + suffix
 
 
-def _plain(arguments: bytes) -> str:
-    """The arguments with letters as themselves, however JSON wrote them."""
-    return json.dumps(json.loads(arguments), ensure_ascii=False)
+def _plain(erasable: bytes) -> str:
+    """The erasable part with letters as themselves, however JSON wrote them."""
+    return json.dumps(json.loads(erasable), ensure_ascii=False)
+
+
+def _records(path: Path, size: int, holding: bytes = b"") -> Iterator[dict[str, Any]]:
+    for line in _lines(path, size):
+        if holding in line and _checked(line) is not None:
+            yield json.loads(line)
+
+
+def _lines(path: Path, size: int) -> Iterator[bytes]:
+    """Yield the lines of a file's first ``size`` bytes."""
+    with path.open("rb") as stream:
+        while size > 0 and (line := stream.readline(size)):
+            size -= len(line)
+            yield line.rstrip(b"\n")
 
 
 def _state(folder: Path) -> tuple[_Head | None, list[tuple[Path, int]]]:
@@ -265,14 +337,24 @@ def _state(folder: Path) -> tuple[_Head | None, list[tuple[Path, int]]]:
 class _Walk:
     """The state of one walk along the chain."""
 
-    def __init__(self) -> None:
+    def __init__(self, anchor: str | None) -> None:
         self.records = 0
         self.erased = 0
         self.torn = 0
+        self.first = 1
         self.seq = 0
         self.hash = GENESIS
         self.problems: list[str] = []
+        self._begins_after: str | None = None
+        self._ends_told: set[tuple[int, str]] = set()
+        self._anchor = anchor
         self._unread: list[str] = []
+
+    def take_file(self, path: Path, size: int) -> None:
+        """Go on over the lines of one day."""
+        for number, line in enumerate(_lines(path, size), start=1):
+            if line:
+                self.take(line, f"{path.name}:{number}")
 
     def take(self, line: bytes, where: str) -> None:
         """Go on to one line; what does not check is judged by the record that follows it."""
@@ -281,19 +363,32 @@ class _Walk:
             self._unread.append(where)
             return
         self._settle_unread(told=record.get("after_torn_lines", 0))
-        if record["prev"] != self.hash or record["seq"] != self.seq + 1:
+        if not self.records and record["seq"] > 1:
+            # Judged at the end: the checkpoint that tells of it comes later.
+            self.first, self._begins_after = record["seq"], record["prev"]
+        elif record["prev"] != self.hash or record["seq"] != self.seq + 1:
             self.problems.append(
                 f"{where}: follows on record {record['seq'] - 1}, but the log before it ends "
                 f"with record {self.seq}: records were removed, moved or added"
             )
         self.records += 1
-        self.erased += int(_COVERED in record and record["arguments"] is None)
+        self.erased += int(_COVERED in record and record["is_erased"])
         self.seq, self.hash = record["seq"], record["hash"]
+        self._ends_told |= {(seq, ended) for seq, ended in record.get(_CHECKPOINT, {}).values()}
+        if self._anchor == f"{self.seq}:{self.hash}":
+            self._anchor = None
 
     def finish(self, head: _Head | None) -> None:
         """Compare the end with the head, which a killed process leaves one record behind."""
         # A torn end is what a kill leaves behind; the next append tells of it.
         self._settle_unread(told=len(self._unread))
+        if self._begins_after and (self.first - 1, self._begins_after) not in self._ends_told:
+            self.problems.append(
+                f"the log begins with record {self.first}, and no checkpoint tells that those "
+                "before it have expired: they were removed"
+            )
+        if self._anchor not in (None, *(f"{seq}:{ended}" for seq, ended in self._ends_told)):
+            self.problems.append(f"the record {self._anchor} is not in the log as it was noted")
         if head is None:
             if self.records > 1:
                 self.problems.append("the head file is missing: the log's end cannot be proved")
@@ -317,53 +412,62 @@ class _Walk:
 
 def _line(
     record: Mapping[str, Any],
-    arguments: Mapping[str, Any] | None,
+    erasable: Mapping[str, Any] | None,
     now: datetime,
     head: _Head,
     torn: int,
 ) -> tuple[bytes, str]:
     time = now.isoformat().replace("+00:00", "Z")
     covered: dict[str, Any] = {"seq": head.seq + 1, "time": time, **record}
-    salt, erasable = "0" * _SALT_LENGTH, b""
-    if arguments is not None:
-        salt, erasable = secrets.token_hex(_SALT_LENGTH // 2), _JSON.encode(arguments).encode()
-        covered[_COVERED] = _salted(salt, erasable)
-        erasable = _ARGUMENTS + erasable
+    salt, ending = "0" * _SALT_LENGTH, b""
+    if erasable is not None:
+        salt, text = os.urandom(_SALT_LENGTH // 2).hex(), _encoded(erasable)
+        covered[_COVERED] = _salted(salt, text)
+        ending = _ERASABLE + text
     if torn:
         covered["after_torn_lines"] = torn
     covered["prev"] = head.hash
-    body = _JSON.encode(covered)[:-1].encode()
+    body = _encoded(covered)[:-1]
     digest = hashlib.sha256(body).hexdigest()
-    return body + erasable + _SUFFIX.format(salt, len(body), digest).encode() + b"\n", digest
+    return body + ending + _SUFFIX.format(salt, len(body), digest).encode() + b"\n", digest
 
 
-def _salted(salt: str, arguments: bytes) -> str:
-    return hashlib.sha256(salt.encode() + arguments).hexdigest()
+def _encoded(value: Mapping[str, Any]) -> bytes:
+    """The JSON of a record on one line: a quarter of the time that the standard library takes."""
+    try:
+        return to_json(value, fallback=str)
+    except (PydanticSerializationError, UnicodeEncodeError):
+        # Half of a surrogate pair, which JSON can write as an escape alone.
+        return json.dumps(value, separators=(",", ":"), default=str).encode()
+
+
+def _salted(salt: str, erasable: bytes) -> str:
+    return hashlib.sha256(salt.encode() + erasable).hexdigest()
 
 
 def _parts(line: bytes) -> tuple[bytes, bytes, str, str] | None:
-    """Body, arguments, salt and hash of a whole line whose hash is that of its body."""
+    """Body, erasable part, salt and hash of a whole line whose hash is that of its body."""
     suffix = line[-_SUFFIX_LENGTH:].decode("ascii", "replace")
     salt, covers, digest = suffix[9:41], suffix[53:61], suffix[71:-2]
     if not covers.isdecimal() or suffix != _SUFFIX.format(salt, int(covers), digest):
         return None
     body, rest = line[: int(covers)], line[int(covers) : -_SUFFIX_LENGTH]
-    if hashlib.sha256(body).hexdigest() != digest or (rest and not rest.startswith(_ARGUMENTS)):
+    if hashlib.sha256(body).hexdigest() != digest or (rest and not rest.startswith(_ERASABLE)):
         return None
-    return body, rest[len(_ARGUMENTS) :].rstrip(b" "), salt, digest
+    return body, rest[len(_ERASABLE) :].rstrip(b" "), salt, digest
 
 
 def _checked(line: bytes) -> dict[str, Any] | None:
-    """The record, or None where the line is torn or its hashes are not those of its bytes."""
+    """What the hash covers and ``is_erased``, or None where the line is torn or was changed."""
     parts = _parts(line)
     if parts is None:
         return None
-    body, arguments, salt, _ = parts
-    record: dict[str, Any] = json.loads(line)
-    covered = json.loads(body + b"}").get(_COVERED)
-    is_whole = covered is None if not arguments else covered == _salted(salt, arguments)
-    is_erased = covered is not None and arguments == _ERASED and not salt.strip("0")
-    return record if is_whole or is_erased else None
+    body, erasable, salt, digest = parts
+    record: dict[str, Any] = json.loads(body + b"}")
+    covered = record.get(_COVERED)
+    is_whole = covered is None if not erasable else covered == _salted(salt, erasable)
+    is_erased = covered is not None and erasable == _ERASED and not salt.strip("0")
+    return record | {"hash": digest, "is_erased": is_erased} if is_whole or is_erased else None
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from serving.catalog import Limits, MinGroup, SearchSpec
 from serving.errors import DeclarationError
@@ -47,16 +47,27 @@ class FreshnessLimits(_Declaration):
 
 
 class Serve(_Declaration):
-    """A view's ``config.meta.serve``."""
+    """A view's ``config.meta.serve``; ``cache: false`` finds every answer anew."""
 
     key: str
     lookups: list[str] = []
     freshness: FreshnessLimits = FreshnessLimits()
-    on_stale: Literal["warn", "refuse", "source"] = "warn"
+    on_stale: Literal["warn", "refuse"] = "warn"
     search: SearchSpec | None = None
     untrusted: list[str] = []
     rows_from: str | None = None
     min_group: MinGroup | None = None
+    cache: bool = True
+
+    @field_validator("on_stale", mode="before")
+    @classmethod
+    def _no_read_from_the_source_yet(cls, value: object) -> object:
+        if value == "source":
+            raise ValueError(
+                "`source` (read from the source when stale) is not available yet; declare `warn` "
+                "to answer with a warning, or `refuse` to answer no stale data"
+            )
+        return value
 
 
 class DeclaredColumn(_Declaration):

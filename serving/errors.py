@@ -12,8 +12,11 @@ ServingError
 │   ├── RateLimited         RATE_LIMITED
 │   ├── StaleData           STALE_DATA
 │   ├── NoSnapshot          NO_SNAPSHOT
+│   │   └── SnapshotExpired
 │   ├── Unauthenticated     UNAUTHENTICATED
+│   ├── Cancelled           CANCELLED
 │   └── InternalError       INTERNAL
+├── Refused                 rows were asked of a refusal, in Python
 ├── PublishError            a snapshot was not promoted; the one before it still answers
 ├── DeclarationError        dbt's YAML declares something that cannot be served
 └── NotFollowed             the lineage of a query cannot be followed, so nothing is proven
@@ -34,12 +37,21 @@ ErrorCode = Literal[
     "STALE_DATA",
     "NO_SNAPSHOT",
     "UNAUTHENTICATED",
+    "CANCELLED",
     "INTERNAL",
 ]
 
 
 class ServingError(Exception):
     """Base of every error of this package."""
+
+
+class Refused(ServingError):
+    """Rows were asked of an answer that is a refusal; ``code`` is the refusal's."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
 
 
 class PublishError(ServingError):
@@ -137,10 +149,28 @@ class NoSnapshot(AnswerError):
     retryable = True
 
 
+class SnapshotExpired(NoSnapshot):
+    """The snapshot that was asked for is gone; the same call never gets it."""
+
+    retryable = False
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this snapshot has expired or never was; leave out snapshot_id to read the current one"
+        )
+
+
 class Unauthenticated(AnswerError):
     """No agent goes by this name or token."""
 
     code = "UNAUTHENTICATED"
+
+
+class Cancelled(AnswerError):
+    """The caller gave the call up; nobody reads this, but the audit log keeps it."""
+
+    code = "CANCELLED"
+    retryable = True
 
 
 class InternalError(AnswerError):

@@ -20,6 +20,8 @@ class Found:
     warnings: list[str] = field(default_factory=list)
     # Rows about the data (names, ages) and no rows of the data.
     is_about: bool = False
+    # The same call may find something else, although the data is the same.
+    is_volatile: bool = False
 
 
 def within(

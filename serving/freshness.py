@@ -49,12 +49,6 @@ def enforce(view: CatalogView, freshness: Freshness) -> None:
 
     ``refuse`` also refuses an unknown age: its owner asked for proof, and there is none.
     """
-    if view.on_stale == "source" and freshness.status == "stale":
-        raise StaleData(
-            f"{warning(view, freshness)}; it is declared to be read from the source when stale, "
-            "which is not available yet: ask again after the next load",
-            table=view.name,
-        )
     if view.on_stale == "refuse" and too_old(view, freshness):
         raise StaleData(
             f"{warning(view, freshness)}; it is not answered from when this old: "

@@ -4,20 +4,24 @@ arguments -> rate -> snapshot -> tool -> envelope -> audit -> caller
 """
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from serving import answers
-from serving.audit import AuditLog, Entry
-from serving.catalog import Catalog, CatalogAgent
+from serving import answers, cancellation
+from serving.audit import AuditLog, Entry, Erasable
+from serving.cache import AnswerCache, Key, may_be_kept
+from serving.caller import NOTHING_SAID, Caller
+from serving.catalog import Catalog, CatalogAgent, Limits
 from serving.embedder import Embedder, MiniLm, builtin_model_dir
-from serving.envelope import Answer, Refusal
+from serving.envelope import Answer, CacheUse, Refusal
 from serving.errors import (
     AnswerError,
     InternalError,
@@ -26,11 +30,14 @@ from serving.errors import (
     Unauthenticated,
 )
 from serving.found import Found
+from serving.freshness import stale_tables
 from serving.metrics import Metrics
 from serving.opened import OpenSnapshot, Snapshots, refuse_changed_contract
-from serving.rates import CallWindow
+from serving.queueing import FairQueue
+from serving.rates import Rates, repeated
 from serving.reader import Reader
-from serving.redaction import masked
+from serving.redaction import masked, masked_text
+from serving.row_bytes import Packed, digest, packed, size
 from serving.tools import TOOLS, Arguments, Tool, find_tool
 
 logger = logging.getLogger(__name__)
@@ -46,11 +53,17 @@ class Call:
     arguments: Mapping[str, Any]
     agent: str | None
     surface: str
+    caller: Caller = NOTHING_SAID
     started: float = field(default_factory=time.perf_counter)
     query_id: str = field(default_factory=lambda: uuid4().hex)
     catalog: Catalog | None = None
+    replayed_at: datetime | None = None
+    asked_at: datetime | None = None
     found: Found | None = None
+    rows: Packed = ()
+    cache: CacheUse = "off"
     error_type: str | None = None
+    repeats: int = 1
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the call came in."""
@@ -64,8 +77,10 @@ class Gateway:
         self.home = home
         self.embedder = embedder or _Once(lambda: MiniLm(builtin_model_dir()))
         self.metrics = Metrics()
-        self._snapshots = Snapshots(home, self.embedder)
-        self._rates = CallWindow()
+        self._cache = AnswerCache()
+        self._snapshots = Snapshots(home, self.embedder, on_close=self._cache.drop)
+        self._rates = Rates()
+        self._long_calls = FairQueue(max(4, 2 * (os.cpu_count() or 1)))
         self._audit = AuditLog(home)
 
     def refuse_unknown_agent(self, agent: str) -> None:
@@ -81,10 +96,15 @@ class Gateway:
         agent: str,
         surface: str,
         pin: str | None = None,
+        caller: Caller = NOTHING_SAID,
+        replayed_at: datetime | None = None,
     ) -> Outcome:
-        """The answer to one call, or its refusal; what is recorded is what leaves."""
+        """The answer to one call, or its refusal; what is recorded is what leaves.
+
+        ``replayed_at`` answers as at that instant, and not from what is kept.
+        """
         return self.recorded(
-            Call(tool, arguments, agent, surface),
+            Call(tool, arguments, agent, surface, caller, replayed_at=replayed_at),
             lambda call: self._answer(call, agent, pin),
         )
 
@@ -97,7 +117,7 @@ class Gateway:
             logger.error("the audit log cannot be written: %s", type(error).__name__)
             outcome = _refusal(call, InternalError("this call cannot be recorded; try again later"))
         self.metrics.record(
-            tool=call.tool if call.tool in TOOLS or call.tool in OTHER_TOOLS else "unknown",
+            tool=_known(call.tool),
             agent=call.agent or "",
             verdict="answered" if outcome.success else outcome.error.code,
             seconds=outcome.meta.elapsed_ms / 1_000,
@@ -105,14 +125,20 @@ class Gateway:
         return outcome
 
     def refuse(
-        self, error: AnswerError, *, tool: str, surface: str, agent: str | None = None
+        self,
+        error: AnswerError,
+        *,
+        tool: str,
+        surface: str,
+        agent: str | None = None,
+        caller: Caller = NOTHING_SAID,
     ) -> Outcome:
         """Record and return a refusal that needs no snapshot, such as of a wrong token."""
 
         def work(_: Call) -> Outcome:
             raise error
 
-        return self.recorded(Call(tool, {}, agent, surface), work)
+        return self.recorded(Call(tool, {}, agent, surface, caller), work)
 
     def admit(self, call: Call, agent: str) -> None:
         """Count one call of an agent; Unauthenticated or RateLimited where it may not."""
@@ -153,7 +179,13 @@ class Gateway:
     def _admit(self, call: Call, agent: str, current: OpenSnapshot) -> CatalogAgent:
         call.catalog = current.catalog
         declared = _agent(current, agent)
-        self._rates.admit(agent, declared.limits.calls_per_minute)
+        call.repeats = self._rates.admit(
+            agent,
+            declared.limits,
+            tool=call.tool,
+            arguments=call.arguments,
+            snapshot_id=current.catalog.snapshot_id,
+        )
         return declared
 
     def _answer(self, call: Call, agent: str, pin: str | None) -> Outcome:
@@ -163,21 +195,82 @@ class Gateway:
             arguments = tool.parse(call.arguments)
             pinned = getattr(arguments, "snapshot_id", None) or pin
             if pinned is None:
-                return self._read(call, tool, arguments, Reader(declared, declared.limits, current))
+                reader = _reader(call, declared, declared.limits, current)
+                return self._read(call, tool, arguments, reader, current)
             with self._snapshots.lease(pinned) as earlier:
                 refuse_changed_contract(earlier.catalog, current.catalog)
                 call.catalog = earlier.catalog
                 own = _narrowed(_agent(earlier, agent), declared)
-                return self._read(call, tool, arguments, Reader(own, declared.limits, earlier))
+                reader = _reader(call, own, declared.limits, earlier)
+                return self._read(call, tool, arguments, reader, current)
 
-    def _read(self, call: Call, tool: Tool[Any], arguments: Arguments, reader: Reader) -> Outcome:
-        call.found = tool.run(reader, arguments)
+    def _read(
+        self,
+        call: Call,
+        tool: Tool[Any],
+        arguments: Arguments,
+        reader: Reader,
+        current: OpenSnapshot,
+    ) -> Outcome:
+        call.asked_at = reader.now
+        found = self._find(call, tool, arguments, reader, current)
+        told = repeated(call.repeats)
+        if told:
+            found = replace(found, warnings=[*found.warnings, told])
+        call.found = found
         return answers.answer(
-            call.found, reader, query_id=call.query_id, elapsed_ms=call.elapsed_ms()
+            found,
+            reader,
+            query_id=call.query_id,
+            elapsed_ms=call.elapsed_ms(),
+            cache=call.cache,
         )
 
+    def _find(
+        self,
+        call: Call,
+        tool: Tool[Any],
+        arguments: Arguments,
+        reader: Reader,
+        current: OpenSnapshot,
+    ) -> Found:
+        """What the same call found before, if its views are still fresh enough, or finds now."""
+        key = Key(
+            snapshot_id=reader.opened.catalog.snapshot_id,
+            current=current.catalog.snapshot_id,
+            agent=reader.agent.name,
+            tool=tool.name,
+            arguments=arguments.model_dump_json(),
+        )
+        kept = None if call.replayed_at else self._cache.get(key)
+        if kept is not None and reader.is_allowed(kept[0].tables):
+            found, call.rows = kept
+            call.cache = "hit"
+            return found
+        with self._turn(tool, reader):
+            found = tool.run(reader, arguments)
+        call.rows = packed(found.rows)
+        if not call.replayed_at and may_be_kept(found, reader.views):
+            self._cache.put(key, found, call.rows)
+            call.cache = "miss"
+        return found
 
-OTHER_TOOLS = frozenset({"embeddings"})
+    @contextmanager
+    def _turn(self, tool: Tool[Any], reader: Reader) -> Iterator[None]:
+        """Wait until a long call may run, and count the seconds that it does."""
+        if not tool.is_long:
+            yield
+            return
+        name, limits = reader.agent.name, reader.limits
+        with self._long_calls.turn(name, limits, cancellation.current().wait):
+            began = time.monotonic()
+            try:
+                yield
+            finally:
+                self._rates.spend(name, time.monotonic() - began)
+
+
+OTHER_TOOLS = frozenset({"embeddings", "mcp", "tools"})
 
 
 class _Once:
@@ -205,6 +298,13 @@ def _agent(opened: OpenSnapshot, name: str) -> CatalogAgent:
     return agent
 
 
+def _reader(call: Call, agent: CatalogAgent, limits: Limits, opened: OpenSnapshot) -> Reader:
+    """What the agent can ask now, or for a replay what it could ask then."""
+    if call.replayed_at is None:
+        return Reader(agent, limits, opened)
+    return Reader(agent, limits, opened, call.replayed_at)
+
+
 def _narrowed(pinned: CatalogAgent, current: CatalogAgent) -> CatalogAgent:
     """An agent's scope in an old snapshot, without what has been taken from it since."""
     kept = {
@@ -230,22 +330,45 @@ def _entry(call: Call, outcome: Outcome) -> Entry:
     found = call.found if outcome.success else None
     ages = {age.status for age in outcome.meta.freshness}
     worst = next((status for status in ("stale", "unknown", "fresh") if status in ages), None)
+    arguments = masked(call.arguments)
     return Entry(
         query_id=call.query_id,
         agent=call.agent,
         surface=call.surface,
-        tool=call.tool[:64],
-        arguments=masked(call.arguments),
+        tool=_known(call.tool),
         tables=found.tables if found else [],
         columns=found.columns_read if found else {},
         rows=outcome.data.row_count if outcome.success else 0,
+        bytes=size(call.rows) if found else 0,
         elapsed_ms=outcome.meta.elapsed_ms,
+        asked_at=call.asked_at,
         snapshot_id=outcome.meta.snapshot_id,
         freshness=worst,
+        stale_tables=stale_tables(outcome.meta.freshness),
+        cache=outcome.meta.cache,
         verdict="answered" if outcome.success else "refused",
         code=None if outcome.success else outcome.error.code,
         error_type=call.error_type,
+        arguments_masked=arguments != call.arguments,
+        erasable=Erasable(
+            arguments=arguments,
+            trace=_trace(call.caller),
+            purpose=call.caller.purpose and masked_text(call.caller.purpose),
+            rows_sha256=digest(call.rows) if found else None,
+        ),
     )
+
+
+def _known(tool: str) -> str:
+    """The tool's name; what else a caller asks for could hold anything."""
+    return tool if tool in TOOLS or tool in OTHER_TOOLS else "unknown"
+
+
+def _trace(caller: Caller) -> str | None:
+    """A traceparent as it is: its digits are no telephone number."""
+    if caller.trace is None or caller.has_w3c_trace:
+        return caller.trace
+    return masked_text(caller.trace)
 
 
 def _place(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.envelope import ErrorBody, Meta, Refusal
+from serving.envelope import Answer, ErrorBody, Meta, Refusal
 from serving.errors import ErrorCode, InvalidArgument
 
 MOST_BODY_BYTES = 1_000_000
@@ -26,6 +26,7 @@ STATUSES: dict[ErrorCode, int] = {
     "STALE_DATA": 409,
     "NO_SNAPSHOT": 503,
     "UNAUTHENTICATED": 401,
+    "CANCELLED": 499,
     "INTERNAL": 500,
 }
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -96,6 +97,18 @@ async def read_body(request: Request) -> bytes:
         if len(body) > MOST_BODY_BYTES:
             raise _too_large()
     return bytes(body)
+
+
+def envelope_response(outcome: Answer | Refusal, *, too_large: bool = False) -> Response:
+    """An envelope with the status and the headers of its code."""
+    body = outcome.model_dump_json()
+    if outcome.success:
+        return json_response(body, 200)
+    code, details = outcome.error.code, outcome.error.details
+    extra = {"www-authenticate": "Bearer"} if code == "UNAUTHENTICATED" else {}
+    if "retry_after_s" in details:
+        extra["retry-after"] = str(int(float(details["retry_after_s"])) + 1)
+    return json_response(body, 413 if too_large else STATUSES[code], extra)
 
 
 def plain_refusal(status: int, code: ErrorCode, message: str) -> Response:

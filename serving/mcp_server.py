@@ -4,7 +4,8 @@ Run alone: ``python -m serving.mcp_server --home data --agent support_agent``.
 """
 
 import argparse
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,18 @@ import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
+from mcp.shared.exceptions import MCPError
 
 from serving.agent import Agent, connect
+from serving.caller import PURPOSE_HEADER, PURPOSE_META, TRACE_HEADER, Caller
 from serving.envelope import Answer, Refusal
 from serving.errors import ServingError
+from serving.threads import cancellable
 from serving.tools import TOOLS, Tool
+from serving.version import project_version
 
 Context = ServerRequestContext[Any, Any]
+Outcome = Answer | Refusal
 SURFACE = "mcp"
 
 INSTRUCTIONS = (
@@ -41,33 +47,47 @@ OUTPUT_SCHEMA: dict[str, Any] = {
 _ANNOTATIONS = types.ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
+# How often a client that asks for progress is told that its call still runs.
+PROGRESS_S = 1.0
 
 
 def build_server(agent: Agent) -> "Server[Any]":
     """An MCP server that is one agent, for stdio and tests."""
-    return build_shared_server(lambda _: agent)
+
+    async def answer(_: Context, tool: str, work: Callable[[Agent], Outcome]) -> Outcome:
+        return await cancellable(partial(work, agent))
+
+    return build_shared_server(answer)
 
 
-def build_shared_server(agent_of: Callable[[Context], Agent]) -> "Server[Any]":
-    """An MCP server that asks of each request which agent it is."""
+def build_shared_server(
+    answer: Callable[[Context, str, Callable[[Agent], Outcome]], Awaitable[Outcome]],
+) -> "Server[Any]":
+    """An MCP server that leaves it to ``answer`` which agent asks, and where the work is done."""
+    tools = [_described(tool) for tool in TOOLS.values()]
+    schemas = {tool.name: tool.input_schema for tool in tools}
 
     async def list_tools(
         _: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[_described(tool) for tool in TOOLS.values()])
+        if params is not None and params.cursor is not None:
+            raise MCPError(types.INVALID_PARAMS, "there is one page of tools; leave out the cursor")
+        return types.ListToolsResult(tools=tools)
 
     async def call_tool(
         context: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        agent = agent_of(context)
-        work = partial(agent.call, params.name, params.arguments or {})
-        # A statement may run for seconds; other calls go on.
-        return _result(await anyio.to_thread.run_sync(work, abandon_on_cancel=True))
+        arguments = params.arguments or {}
+        work = partial(_call, tool=params.name, arguments=arguments, caller=_caller(context))
+        return _result(await _told(context, answer(context, params.name, work)))
 
     return Server(
         "grounded",
         title="Grounded",
+        version=project_version(),
         instructions=INSTRUCTIONS,
+        # Otherwise the SDK lists all tools before each call.
+        get_tool_input_schema=schemas.get,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
@@ -94,6 +114,39 @@ def main(arguments: list[str] | None = None) -> None:
         anyio.run(run_stdio, agent)
 
 
+def _call(agent: Agent, *, tool: str, arguments: dict[str, Any], caller: Caller) -> Outcome:
+    return agent.call(tool, arguments, caller=caller)
+
+
+def _caller(context: Context) -> Caller:
+    """What the call's ``_meta`` says; over HTTP its headers say it where ``_meta`` does not."""
+    meta: Mapping[str, Any] = context.meta or {}
+    headers = getattr(context.request, "headers", {})
+    return Caller.of(
+        meta.get(TRACE_HEADER) or headers.get(TRACE_HEADER),
+        meta.get(PURPOSE_META) or headers.get(PURPOSE_HEADER),
+    )
+
+
+async def _told(context: Context, outcome: Awaitable[Outcome]) -> Outcome:
+    """The outcome; a client that asks for progress is told each second that the call still runs."""
+    if "progress_token" not in (context.meta or {}):
+        return await outcome
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_report, context)
+        told = await outcome
+        tasks.cancel_scope.cancel()
+    return told
+
+
+async def _report(context: Context) -> None:
+    started = time.monotonic()
+    while True:
+        await anyio.sleep(PROGRESS_S)
+        seconds = round(time.monotonic() - started, 1)
+        await context.session.report_progress(seconds, message=f"running for {seconds:.0f} s")
+
+
 def _described(tool: Tool[Any]) -> types.Tool:
     return types.Tool(
         name=tool.name,
@@ -105,7 +158,7 @@ def _described(tool: Tool[Any]) -> types.Tool:
     )
 
 
-def _result(outcome: Answer | Refusal) -> types.CallToolResult:
+def _result(outcome: Outcome) -> types.CallToolResult:
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=outcome.model_dump_json())],
         structured_content=outcome.model_dump(mode="json"),

@@ -1,10 +1,54 @@
-"""Counts of calls and their seconds, in the text format of Prometheus."""
+"""Counts of calls and their seconds, in the text format of Prometheus.
 
+calls -> Metrics of this process -> <folder>/<pid>.json, each second -> summed at /metrics
+"""
+
+import json
+import os
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
 
 _BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0)
+# How old the figures of the other processes of one address may be.
+TOLD_EVERY_S = 1.0
+
+
+@dataclass
+class Figures:
+    """Calls by tool, agent and verdict; seconds and buckets by tool."""
+
+    calls: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    buckets: Counter[tuple[str, float]] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Figures") -> None:
+        """Take in another process's figures."""
+        self.calls.update(other.calls)
+        self.seconds.update(other.seconds)
+        self.buckets.update(other.buckets)
+        self.counts.update(other.counts)
+
+    def to_json(self) -> dict[str, list[Any]]:
+        """The same as JSON, which knows no tuples as keys."""
+        return {name: list(counted.items()) for name, counted in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, told: dict[str, list[Any]]) -> "Figures":
+        """What ``to_json`` told."""
+        return cls(
+            calls=Counter({tuple(key): count for key, count in told["calls"]}),
+            seconds=Counter(dict(told["seconds"])),
+            buckets=Counter({tuple(key): count for key, count in told["buckets"]}),
+            counts=Counter(dict(told["counts"])),
+        )
 
 
 class Metrics:
@@ -12,51 +56,92 @@ class Metrics:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._calls: Counter[tuple[str, str, str]] = Counter()
-        self._seconds: dict[str, float] = {}
-        self._buckets: Counter[tuple[str, float]] = Counter()
-        self._counts: Counter[str] = Counter()
+        self._figures = Figures()
 
     def record(self, *, tool: str, agent: str, verdict: str, seconds: float) -> None:
         """Count one call; ``tool`` and ``agent`` must be names of ours, never a caller's text."""
         with self._lock:
-            self._calls[tool, agent, verdict] += 1
-            self._seconds[tool] = self._seconds.get(tool, 0.0) + seconds
-            self._counts[tool] += 1
+            self._figures.calls[tool, agent, verdict] += 1
+            # Counter is declared for whole numbers and counts any.
+            self._figures.seconds[tool] += seconds  # type: ignore[assignment]
+            self._figures.counts[tool] += 1
             for bound in _BUCKETS:
                 if seconds <= bound:
-                    self._buckets[tool, bound] += 1
+                    self._figures.buckets[tool, bound] += 1
+
+    def to_json(self) -> str:
+        """The figures so far, for another process."""
+        with self._lock:
+            return json.dumps(self._figures.to_json())
+
+    def render(self, snapshot_age_s: float | None, others: Sequence[Figures] = ()) -> str:
+        """All figures as Prometheus reads them, summed with those of other processes."""
+        told = Figures()
+        with self._lock:
+            told.add(self._figures)
+        for other in others:
+            told.add(other)
+        return "\n".join(
+            [*_call_lines(told), *_second_lines(told), *_age_lines(snapshot_age_s), ""]
+        )
+
+
+class SharedMetrics:
+    """The figures of all processes of one address; without a ``folder`` of this one alone."""
+
+    def __init__(self, own: Metrics, folder: Path | None) -> None:
+        self._own, self._folder = own, folder
+
+    async def keep_told(self) -> None:
+        """Write this process's figures each second, until cancelled."""
+        if self._folder is None:
+            return
+        path = self._folder / f"{os.getpid()}.json"
+        told = ""
+        while True:
+            if (text := self._own.to_json()) != told:
+                told = text
+                await to_thread.run_sync(_replace, path, text)
+            await anyio.sleep(TOLD_EVERY_S)
 
     def render(self, snapshot_age_s: float | None) -> str:
-        """All figures as Prometheus reads them."""
-        with self._lock:
-            return "\n".join(
-                [
-                    *self._call_lines(),
-                    *self._second_lines(),
-                    *_age_lines(snapshot_age_s),
-                    "",
-                ]
-            )
+        """The sum; a process that has ended still counts, because counters never go back."""
+        others = [] if self._folder is None else sorted(self._folder.glob("*.json"))
+        return self._own.render(
+            snapshot_age_s,
+            [
+                Figures.from_json(json.loads(path.read_text(encoding="utf-8")))
+                for path in others
+                if path.stem != str(os.getpid())
+            ],
+        )
 
-    def _call_lines(self) -> Iterable[str]:
-        yield "# HELP grounded_calls_total Calls answered or refused."
-        yield "# TYPE grounded_calls_total counter"
-        for (tool, agent, verdict), count in sorted(self._calls.items()):
-            labels = f'tool="{_label(tool)}",agent="{_label(agent)}",verdict="{_label(verdict)}"'
-            yield f"grounded_calls_total{{{labels}}} {count}"
 
-    def _second_lines(self) -> Iterable[str]:
-        yield "# HELP grounded_call_seconds How long calls took."
-        yield "# TYPE grounded_call_seconds histogram"
-        for tool, count in sorted(self._counts.items()):
-            name = f'tool="{_label(tool)}"'
-            for bound in _BUCKETS:
-                within = self._buckets[tool, bound]
-                yield f'grounded_call_seconds_bucket{{{name},le="{bound}"}} {within}'
-            yield f'grounded_call_seconds_bucket{{{name},le="+Inf"}} {count}'
-            yield f"grounded_call_seconds_sum{{{name}}} {self._seconds[tool]:.6f}"
-            yield f"grounded_call_seconds_count{{{name}}} {count}"
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def _call_lines(told: Figures) -> Iterable[str]:
+    yield "# HELP grounded_calls_total Calls answered or refused."
+    yield "# TYPE grounded_calls_total counter"
+    for (tool, agent, verdict), count in sorted(told.calls.items()):
+        labels = f'tool="{_label(tool)}",agent="{_label(agent)}",verdict="{_label(verdict)}"'
+        yield f"grounded_calls_total{{{labels}}} {count}"
+
+
+def _second_lines(told: Figures) -> Iterable[str]:
+    yield "# HELP grounded_call_seconds How long calls took."
+    yield "# TYPE grounded_call_seconds histogram"
+    for tool, count in sorted(told.counts.items()):
+        name = f'tool="{_label(tool)}"'
+        for bound in _BUCKETS:
+            within = told.buckets[tool, bound]
+            yield f'grounded_call_seconds_bucket{{{name},le="{bound}"}} {within}'
+        yield f'grounded_call_seconds_bucket{{{name},le="+Inf"}} {count}'
+        yield f"grounded_call_seconds_sum{{{name}}} {told.seconds[tool]:.6f}"
+        yield f"grounded_call_seconds_count{{{name}}} {count}"
 
 
 def _age_lines(age_s: float | None) -> Iterable[str]:

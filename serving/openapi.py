@@ -8,6 +8,11 @@ from serving.http_checks import STATUSES
 from serving.tools import TOOLS, Tool
 
 _REFERENCE = "#/components/schemas/{model}"
+_ABOUT = (
+    "Every AI agent's own fresh, masked, audited copy of a company's data. Each call but /health, "
+    "/ready, /metrics and this description needs the header `Authorization: Bearer TOKEN`; "
+    "`grounded token AGENT` issues one. Every answer and every refusal is the same envelope."
+)
 _SHORT = {"/v1/sql": "execute_sql", "/v1/lookup": "lookup", "/v1/search": "search"}
 
 
@@ -20,7 +25,7 @@ def openapi(version: str) -> dict[str, Any]:
         schemas[model.__name__] = schema
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Grounded", "version": version},
+        "info": {"title": "Grounded", "version": version, "description": _ABOUT},
         "security": [{"token": []}],
         "paths": {**_tool_paths(), **_read_paths(), **_other_paths()},
         "components": {
@@ -79,6 +84,12 @@ def _other_paths() -> dict[str, Any]:
         },
         "/metrics": {
             "get": {"summary": "Figures for Prometheus", "security": [], "responses": plain}
+        },
+        "/openapi.json": {
+            "get": {"summary": "This description", "security": [], "responses": plain}
+        },
+        "/docs": {
+            "get": {"summary": "This description, to read", "security": [], "responses": plain}
         },
     }
 

@@ -6,6 +6,7 @@ pointer file, looked at on each call -> OpenSnapshot: files opened once, closed 
 import fcntl
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from serving.catalog import CATALOG_FILE, Catalog, CatalogAgent, CatalogView, Store
 from serving.embedder import Embedder
 from serving.envelope import Column
-from serving.errors import NoSnapshot, ServingError
+from serving.errors import NoSnapshot, ServingError, SnapshotExpired
 from serving.layout import pointer_path
 from serving.lookup_store import LookupStore
 from serving.marks import view_columns
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # Older snapshots kept open for the conversations that are pinned to them.
 KEPT_PINS = 2
+# An unused pin is let go after this, so that retention is not held up for ever.
+PIN_S = 900.0
 # How soon an idle process lets go of a snapshot that is to be deleted; a look costs microseconds.
 WATCH_S = 1.0
 
@@ -34,13 +37,21 @@ WATCH_S = 1.0
 class OpenSnapshot:
     """One snapshot's files, each opened at its first use; shared by threads and agents."""
 
-    def __init__(self, folder: Path, catalog: Catalog, embedder: Callable[[], Embedder]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        catalog: Catalog,
+        embedder: Callable[[], Embedder],
+        on_close: Callable[[str], None],
+    ) -> None:
         self.catalog = catalog
         self._folder = folder
         self._embedder = embedder
         self._lock = threading.Lock()
         self._closing = ExitStack()
         self._closing.callback(os.close, _held(folder))
+        # Before the snapshot is let go: its rows are gone from here when it may be deleted.
+        self._closing.callback(on_close, catalog.snapshot_id)
         self._lookups: dict[str, LookupStore] = {}
         self._sandboxes: dict[str, SqlSandbox] = {}
         self._index: SearchIndex | None = None
@@ -71,7 +82,9 @@ class OpenSnapshot:
             opened = self._sandboxes.get(agent.name)
             if opened is None:
                 files = {name: self._folder / store.duckdb for name, store in agent.stores.items()}
-                opened = self._sandboxes[agent.name] = SqlSandbox(files, agent.limits)
+                opened = self._sandboxes[agent.name] = SqlSandbox(
+                    files, agent.limits, max_workers=agent.limits.concurrent
+                )
                 self._closing.callback(opened.close)
             return opened
 
@@ -99,28 +112,42 @@ class OpenSnapshot:
 
 
 def _held(folder: Path) -> int:
-    """Hold a snapshot against its deletion, which waits; return the descriptor that does."""
+    """Hold a snapshot against its deletion; return the descriptor that does, until it is closed.
+
+    The system closes it when this process dies, so that no lease outlives its reader.
+    """
+    path = folder / CATALOG_FILE
     try:
-        descriptor = os.open(folder / CATALOG_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise NoSnapshot("this snapshot has expired; ask again") from error
+        raise SnapshotExpired from error
     fcntl.flock(descriptor, fcntl.LOCK_SH)
+    # It may have been deleted between the opening and the lock.
+    if not path.is_file():
+        os.close(descriptor)
+        raise SnapshotExpired
     return descriptor
 
 
 class Snapshots:
     """Gives out the current snapshot, or a pinned one, for the length of one answer."""
 
-    def __init__(self, home: Path, embedder: Callable[[], Embedder]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        embedder: Callable[[], Embedder],
+        on_close: Callable[[str], None] = lambda snapshot_id: None,
+    ) -> None:
         self._home = home
         self._embedder = embedder
+        self._on_close = on_close
         self._pointer = pointer_path(home)
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._current: str | None = None
         self._open: dict[str, OpenSnapshot] = {}
         self._leases: dict[str, int] = {}
-        self._pins: list[str] = []
+        self._pins: dict[str, float] = {}
         self._watching: threading.Event | None = None
 
     @contextmanager
@@ -129,7 +156,15 @@ class Snapshots:
         with self._lock:
             self._watch()
             wanted = self._pin(snapshot_id) if snapshot_id else self._look_up_current()
-            opened = self._opened(wanted)
+            try:
+                opened = self._opened(wanted)
+            except NoSnapshot:
+                if snapshot_id:
+                    raise
+                # Withdrawn between the look at the pointer and now: another answers already.
+                self._seen = None
+                wanted = self._look_up_current()
+                opened = self._opened(wanted)
             self._leases[wanted] = self._leases.get(wanted, 0) + 1
         try:
             yield opened
@@ -160,7 +195,12 @@ class Snapshots:
                     self._look_up_current()
                 except NoSnapshot:
                     self._current = None
-            self._pins = [name for name in self._pins if not self._is_withdrawn(name)]
+            oldest = time.monotonic() - PIN_S
+            self._pins = {
+                name: used
+                for name, used in self._pins.items()
+                if used >= oldest and not self._is_withdrawn(name)
+            }
             unused = self._unused()
         for one in unused:
             one.close()
@@ -192,17 +232,18 @@ class Snapshots:
         # Looked at on each call: one that was withdrawn may be open still, and answers nobody.
         if self._is_withdrawn(snapshot_id):
             open_snapshot(self._home, snapshot_id)
-        if snapshot_id in self._pins:
-            self._pins.remove(snapshot_id)
-        self._pins.append(snapshot_id)
-        del self._pins[:-KEPT_PINS]
+        self._pins.pop(snapshot_id, None)
+        self._pins[snapshot_id] = time.monotonic()
+        for name in list(self._pins)[:-KEPT_PINS]:
+            del self._pins[name]
         return snapshot_id
 
     def _opened(self, snapshot_id: str) -> OpenSnapshot:
         opened = self._open.get(snapshot_id)
         if opened is None:
             folder, catalog = open_snapshot(self._home, snapshot_id)
-            opened = self._open[snapshot_id] = OpenSnapshot(folder, catalog, self._embedder)
+            opened = OpenSnapshot(folder, catalog, self._embedder, self._on_close)
+            self._open[snapshot_id] = opened
         return opened
 
     def _unused(self) -> list[OpenSnapshot]:

@@ -15,11 +15,13 @@ from serving.descriptions import Detail, about, described
 from serving.envelope import Column, Freshness
 from serving.errors import InvalidArgument, StaleData, UnknownTable
 from serving.found import Found, within
+from serving.fusion import Mode
 from serving.marks import answer_columns, trust_of
 from serving.opened import OpenSnapshot
 from serving.provenance import output_origins
 from serving.sandbox import check
 from serving.sandbox.statements import parse
+from serving.sandbox.volatile import is_volatile
 from serving.values import to_json
 
 Scalar = str | int | float | bool
@@ -50,7 +52,7 @@ class Reader:
             name: [column.name for column in view.columns] for name, view in self.views.items()
         }
         checked = check(sql, names)
-        self._refuse_stale(checked.tables)
+        self.refuse_stale(checked.tables)
         sandbox = self.opened.sandbox(self.agent)
         if dry_run:
             plan = sandbox.dry_run(sql)
@@ -78,6 +80,7 @@ class Reader:
             columns_read=checked.columns,
             truncated=result.truncated,
             truncated_by=result.truncated_by,
+            is_volatile=is_volatile(sql),
         )
 
     def lookup(
@@ -85,7 +88,7 @@ class Reader:
     ) -> Found:
         """The rows whose ``key`` column has one of the values, in the order of the values."""
         view = self.view(table)
-        self._refuse_stale([table])
+        self.refuse_stale([table])
         column = key or view.key
         store = self.opened.lookup(self.agent.stores[table], view)
         # One more than may be told, so that what is cut is known exactly.
@@ -110,6 +113,7 @@ class Reader:
         table: str | None,
         filters: Mapping[str, Scalar | list[Scalar]],
         limit: int | None,
+        mode: Mode = "hybrid",
     ) -> Found:
         """The rows that say what the query means, or contain its words; best first."""
         names, warnings = self._searchable(table)
@@ -122,7 +126,7 @@ class Reader:
             if (store := self.agent.stores[name]).index_table is not None
         }
         most = min(self.limits.rows, limit or 10)
-        hits = index.search(tables, query, filters=filters, limit=most + 1)
+        hits = index.search(tables, query, filters=filters, limit=most + 1, mode=mode)
         rows = [
             {
                 "table": hit.table,
@@ -130,7 +134,10 @@ class Reader:
                 "title": hit.title,
                 "heading": hit.heading,
                 "snippet": hit.snippet,
-                "score": round(hit.score, 4),
+                "highlights": hit.highlights,
+                "score": hit.score,
+                "confidence": hit.confidence,
+                "also": hit.also,
             }
             for hit in hits
         ]
@@ -148,6 +155,8 @@ class Reader:
             truncated=cut is not None,
             truncated_by=cut,
             warnings=warnings,
+            # What was left out is told with its age.
+            is_volatile=bool(warnings),
         )
 
     def list_tables(self, pattern: str | None, detail: Detail) -> Found:
@@ -201,10 +210,19 @@ class Reader:
         status = self._age(self.view(name)).status
         return described(self.view(name), self.agent, status, detail)
 
-    def _refuse_stale(self, tables: Iterable[str]) -> None:
+    def refuse_stale(self, tables: Iterable[str]) -> None:
+        """Raise StaleData where one of these views is too old for its policy."""
         for name in tables:
             view = self.view(name)
             freshness.enforce(view, self._age(view))
+
+    def is_allowed(self, tables: Iterable[str]) -> bool:
+        """Whether none of these views is too old for its policy."""
+        try:
+            self.refuse_stale(tables)
+        except StaleData:
+            return False
+        return True
 
     def _age(self, view: CatalogView) -> Freshness:
         return freshness.assess(view, self.now)
@@ -218,14 +236,14 @@ class Reader:
                     f"{table} is not searchable; use {_listed(searchable)}, or execute_sql",
                     allowed=searchable,
                 )
-            self._refuse_stale([table])
+            self.refuse_stale([table])
             return [table], []
         if not searchable:
             raise InvalidArgument("none of the tables is searchable; use execute_sql")
         names, refusals = [], []
         for name in searchable:
             try:
-                self._refuse_stale([name])
+                self.refuse_stale([name])
             except StaleData as refusal:
                 refusals.append(refusal)
             else:
@@ -258,7 +276,10 @@ class Reader:
                 Column(name=name, type="VARCHAR", masked=masked, trust=trust)
                 for name in ("title", "heading", "snippet")
             ),
+            Column(name="highlights", type="VARCHAR[]", masked=masked, trust=trust),
             Column(name="score", type="DOUBLE"),
+            Column(name="confidence", type="DOUBLE"),
+            Column(name="also", type=f"{key_type}[]", masked=any(key.mask for key in keys)),
         ]
 
 

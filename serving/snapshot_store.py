@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from serving.catalog import CATALOG_FILE, Catalog
-from serving.errors import NoSnapshot, PublishError
+from serving.errors import NoSnapshot, PublishError, SnapshotExpired
 from serving.layout import (
     LOCK_FILE,
     SNAPSHOT_ID,
@@ -82,11 +82,16 @@ def current(home: Path) -> tuple[Path, Catalog]:
 def open_snapshot(home: Path, snapshot_id: str) -> tuple[Path, Catalog]:
     """Return folder and catalog of one snapshot; NoSnapshot where it has expired or never was."""
     folder = snapshot_folder(home, snapshot_id)
-    if not SNAPSHOT_ID.fullmatch(snapshot_id) or not (folder / CATALOG_FILE).is_file():
-        raise NoSnapshot(
-            "this snapshot has expired or never was; leave out snapshot_id to read the current one"
-        )
-    return folder, read_catalog(folder)
+    catalog = folder / CATALOG_FILE
+    if not SNAPSHOT_ID.fullmatch(snapshot_id) or not catalog.is_file():
+        raise SnapshotExpired
+    try:
+        return folder, read_catalog(folder)
+    except PublishError:
+        # Deleted between the two looks.
+        if not catalog.is_file():
+            raise SnapshotExpired from None
+        raise
 
 
 def read_catalog(folder: Path) -> Catalog:
@@ -178,7 +183,8 @@ def point_to(home: Path, snapshot_id: str) -> None:
 def expire(home: Path, keep: int = 5, minimum_age: timedelta = MINIMUM_AGE) -> list[str]:
     """Delete all but the newest ``keep`` snapshots and return the ids of the deleted.
 
-    The current one stays, and so does one that answered less than ``minimum_age`` ago.
+    The current one stays, and so does one that answered less than ``minimum_age`` ago, and one
+    that any process reads or has pinned: the lock of a process that died is gone with it.
     """
     with publish_lock(home):
         pointer = read_pointer(home)
@@ -193,9 +199,7 @@ def expire(home: Path, keep: int = 5, minimum_age: timedelta = MINIMUM_AGE) -> l
             and name not in kept
             and pointer.released.get(name, datetime.min.replace(tzinfo=UTC)) <= youngest
         ]
-        for name in expired:
-            _remove(home, name)
-        return expired
+        return [name for name in expired if _removed_unread(home, name)]
 
 
 def remove_orphans(home: Path) -> None:
@@ -257,6 +261,17 @@ def _unread(folder: Path, until: float) -> bool:
                 time.sleep(_LOOK_S)
             else:
                 return True
+
+
+def _removed_unread(home: Path, snapshot_id: str) -> bool:
+    """Delete a snapshot, or leave it where somebody holds it; a reader who comes now is refused."""
+    with (snapshot_folder(home, snapshot_id) / CATALOG_FILE).open("rb") as catalog:
+        try:
+            fcntl.flock(catalog, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        _remove(home, snapshot_id)
+        return True
 
 
 def _remove(home: Path, snapshot_id: str) -> None:

@@ -1,10 +1,15 @@
-"""The installed command, run as a user runs it."""
+"""The ``grounded`` command as a user types it, in a process that has imported it already."""
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+import tempfile
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +41,61 @@ def environment(home: Path, **extra: str) -> dict[str, str]:
     return {**kept, "GROUNDED_HOME": str(home), **extra}
 
 
-def grounded(home: Path, *arguments: str, **extra: str) -> Done:
-    """Run one command to its end."""
-    done = subprocess.run(
-        [COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=environment(home, **extra),
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
+def grounded(
+    home: Path, *arguments: str, die_at: tuple[str, int] | None = None, **extra: str
+) -> Done:
+    """Run one command to its end.
+
+    ``die_at`` kills it as a file is about to take a name that ends so, at the n-th time.
+    """
+    return _warm(ROOT).run(arguments, environment(home, **extra), die_at)
+
+
+@cache
+def _warm(root: Path) -> "Warm":
+    warm = Warm(root)
+    atexit.register(warm.close)
+    return warm
+
+
+class Warm:
+    """The parent's side of warm.py: one command at a time, of the project in ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, str(ROOT / "tests" / "warm.py")],
+            cwd=root,
+            env={**environment(root), "PYTHONPATH": str(root)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        environment: dict[str, str],
+        die_at: tuple[str, int] | None = None,
+    ) -> Done:
+        """Run one command in a child and return what it printed."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with self._lock, tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder) / "out", Path(folder) / "err"
+            job = {
+                "arguments": list(arguments),
+                "environment": environment,
+                "folder": str(self._root),
+                "out": str(out),
+                "err": str(err),
+                "die_at": die_at,
+            }
+            self._process.stdin.write(json.dumps(job) + "\n")
+            self._process.stdin.flush()
+            status = int(self._process.stdout.readline())
+            return Done(status, out.read_text("utf-8"), err.read_text("utf-8"))
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()

@@ -19,12 +19,12 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from ingestion.demo import canary, down, find
+from ingestion.demo import canary, find
 from ingestion.demo.shop import as_owner
 from ingestion.demo.state import Layout
 from ingestion.demo.state import load as load_state
 from tests.grounded import COMMAND, ROOT, environment, grounded
-from tests.servers import server_folder
+from tests.homes import home_of
 
 pytestmark = pytest.mark.timeout(600)
 CANARIES = [value.encode() for value in canary.VALUES]
@@ -32,14 +32,10 @@ PRIVATE = {"warehouse.duckdb", "demo"}
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
+def home(first_run: Path) -> Iterator[Path]:
     """A home after its first run, with demo upstreams of its own."""
-    with server_folder() as folder:
-        assert grounded(folder, "demo", "up", "--scale", "0.1").status == 0
-        done = grounded(folder, "run")
-        assert done.status == 0, done.err
+    with home_of(first_run) as folder:
         yield folder
-        down(folder)
 
 
 def ask(home: Path, statement: str, agent: str = "support_agent") -> list[dict[str, Any]]:
@@ -99,7 +95,7 @@ def test_a_canary_is_found_in_no_published_cell_byte_log_or_metadata(home: Path)
     }
     assert [path for path in files if any(c in path.read_bytes() for c in CANARIES)] == []
     cells = list(published_cells(home))
-    assert len(cells) > 5_000
+    assert len(cells) > 3_000
     assert [text for text in cells if any(c.decode() in text for c in CANARIES)] == []
 
 
@@ -225,7 +221,7 @@ def test_a_source_that_is_down_fails_alone_and_the_rest_is_published(home: Path)
     told = [line for line in done.err.splitlines() if line.startswith("failed: ")]
     assert told == [told[0]]
     assert told[0].startswith("failed: source helpdesk: 127.0.0.1:9")
-    assert "what was loaded up to 20" in told[0] and told[0].endswith("is still served")
+    assert "what was loaded up to 20" in told[0] and "is still served, " in told[0]
     assert grounded(home, "snapshots", "--json").lines()[0]["snapshot_id"] != before
     ages = {
         row["table"]: row["age_s"]

@@ -67,11 +67,13 @@ def test_a_transcript_is_what_the_command_prints(home: Path, command: str, told:
     if told[0].startswith("{"):
         answer = json.loads(done.out)
         assert answer["data"]["rows"][0]["body"].endswith("in the morning.\n\nThanks, <PERSON_1>")
-        assert answer["meta"]["sources"] == [
+        sources = answer["meta"]["sources"]
+        assert [source["table"] for source in sources] == [
             "helpdesk.comments",
             "helpdesk.tickets",
             "shop.customers",
         ]
+        assert all(source["load_id"] for source in sources)
         return
     printed = [line.split() for line in (done.err if refused else done.out).splitlines()]
     for line in told:

@@ -2,12 +2,15 @@
 
 state of each table + slot + catalog -> snapshot or changes -> rows and tombstones for dlt
 
+Chosen rows are read as of a snapshot too, and with them all changes up to it: raw is never ahead of
+the log with some of its keys.
+
 ``note`` where it will bring raw before its rows are loaded, ``confirm`` it after the load is
 durable, and ``close`` it.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,18 +22,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from dlt.extract import DltResource
 
-from ingestion.batch import DELETED_AT, KEYS_ARE_UNIQUE, Batch, Vanished, current_load_id
+from ingestion.batch import DELETED_AT, KEYS_ARE_UNIQUE, Batch, Key, Vanished, current_load_id
 from ingestion.databases import open_engine
 from ingestion.errors import CaptureRefused
 from ingestion.log_capture.changes import MAX_CHANGES, ChangeReader, Progress
 from ingestion.log_capture.first_snapshot import snapshot_rows
 from ingestion.log_capture.fold import Fold
+from ingestion.log_capture.new_slot import SlotWait, exported_snapshot
 from ingestion.log_capture.plan import Plan, make_plan
 from ingestion.log_capture.positions import Held, Noted, held_positions, note_positions
 from ingestion.log_capture.publication import Captured, ensure_publication
 from ingestion.log_capture.slot import (
     advance_slot,
-    exported_snapshot,
     flushed_lsn,
     open_connection,
 )
@@ -45,6 +48,9 @@ from ingestion.spec import SqlDatabaseSource
 QUIET_BYTES = 16 * 1024 * 1024
 """A load with no change moves the slot only past a whole segment of the log: the server keeps the
 log by segments, and a warm loop would write its position into the warehouse every second."""
+
+_ALL_CHANGES = 2**31 - 1
+"""Chosen rows come with every change before them; those are spooled to disk, however many."""
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -61,13 +67,18 @@ class LogCapture:
         *,
         tables: list[str] | None = None,
         most: int = MAX_CHANGES,
+        told: Callable[[str], None] = lambda message: None,
     ) -> None:
         self.slot = spec.slot or f"grounded_{batch.source}"
         self.publication = spec.publication or f"grounded_{batch.source}"
         self._spec, self._url, self._batch, self._home = spec, url, batch, home
-        self._names = [name for name in spec.tables if tables is None or name in tables]
+        chosen = batch.selection or spec.tables
+        self._names = [
+            name for name in spec.tables if name in chosen and (tables is None or name in tables)
+        ]
         self.fresh: set[str] = set()
-        self._most = most
+        self._most = _ALL_CHANGES if batch.selection else most
+        self._wait = SlotWait(url, told)
         self._stack = ExitStack()
         self._folder = home / "dlt" / f"{batch.source}.spool"
         self._plan: Plan | None = None
@@ -132,14 +143,14 @@ class LogCapture:
         self._load_id = current_load_id()
         there = held_positions(self._home, self._batch.source)
         held = self._held = {
-            name: Held() if name in self._batch.anew else there.get(name, Held())
+            name: Held() if self._is_anew(name) else there.get(name, Held())
             for name in self._spec.tables
         }
-        plan = make_plan(live, self.slot, self._captured, held, self._names)
+        plan = make_plan(live, self.slot, self._captured, held, self._names, self._wait)
         self._batch.alarms += plan.alarms
-        if plan.snapshots:
+        if plan.snapshots or self._batch.selection:
             position, self._snapshot = self._stack.enter_context(
-                exported_snapshot(self._url, self.slot)
+                exported_snapshot(self.slot, self._wait)
             )
         else:
             position = flushed_lsn(live)
@@ -153,13 +164,16 @@ class LogCapture:
         self._plan = plan
         return plan
 
+    def _is_anew(self, name: str) -> bool:
+        return name in self._batch.anew or self._batch.reads_all(name)
+
     def _note(
         self, plan: Plan, held: Mapping[str, Held], position: int, progress: Progress
     ) -> None:
         """Say how far each table now is, and so how far the slot may move."""
         changed = any(spool.changes for spool in self._spools.values())
         behind = min((held[name].lsn for name in plan.followed), default=position)
-        is_quiet = progress.is_drained and not changed and not plan.snapshots
+        is_quiet = progress.is_drained and not (changed or self._snapshot)
         if is_quiet and position - behind < QUIET_BYTES:
             return
         self._positions = dict.fromkeys(plan.snapshots, position)
@@ -171,7 +185,9 @@ class LogCapture:
         for name in plan.followed:
             self._batch.unfinished.add(name)
             if progress.committed_at is not None:
-                self._batch.watermarks[name] = progress.committed_at
+                # The server's clock may be ahead of ours, against which an age is measured.
+                until = min(progress.committed_at, self._batch.started_at)
+                self._batch.watermarks[name] = until
 
     def _noted(self, name: str) -> Noted:
         table, before = self._captured[name], self._held[name]
@@ -194,6 +210,8 @@ class LogCapture:
         engine = open_engine(self._url)
         for rows in snapshot_rows(engine, table, self._snapshot):
             self._batch.read[name] += rows.num_rows
+            if name in self._batch.selection:
+                self._batch.see(name, rows.select(table.key))
             if name not in self.fresh:
                 seen.append(folder / f"{len(seen):06d}.parquet")
                 pq.write_table(rows.select(table.key), seen[-1])
@@ -220,15 +238,31 @@ class LogCapture:
         self._batch.findings[name] = Vanished(new=0, gone=gone)
 
     def _changes_of(self, name: str) -> Iterator[Any]:
+        selection = self._batch.selection.get(name)
+        if selection is None:
+            self._batch.folded.add(name)
+            yield from self._folded(name)
+        elif selection.keys is not None:
+            yield from self._folded(name, without=selection.keys)
+            yield from self._chosen(name, selection.keys)
+
+    def _chosen(self, name: str, keys: tuple[Key, ...]) -> Iterator[Any]:
+        """Chosen rows as they were at the position to which all other rows are brought."""
+        table = self._captured[name]
+        with_hints = _Hints(table.columns, keys_are_unique=False)
+        for rows in snapshot_rows(open_engine(self._url), table, self._snapshot, keys):
+            self._batch.read[name] += rows.num_rows
+            self._batch.see(name, rows.select(table.key))
+            yield with_hints(self._live(name, rows))
+
+    def _folded(self, name: str, without: tuple[Key, ...] = ()) -> Iterator[Any]:
         spool = self._spools[name]
         if not spool.changes:
-            self._batch.folded.add(name)
             return
-        with_hints = _Hints(list(spool.columns.values()), keys_are_unique=True)
-        self._batch.folded.add(name)
+        with_hints = _Hints(list(spool.columns.values()), keys_are_unique=not without)
         fold = self._fold(name, spool)
         try:
-            for rows in fold.rows():
+            for rows in fold.rows(without):
                 self._batch.read[name] += rows.num_rows
                 is_live = pc.is_null(rows[GONE_AT])
                 yield with_hints(self._live(name, rows.filter(is_live).drop_columns([GONE_AT])))

@@ -16,6 +16,7 @@ from ingestion.batch import WATERMARKS
 from ingestion.connection import connect
 from ingestion.errors import CaptureRefused, SourceFailed
 from ingestion.faults import explain
+from ingestion.log_capture.open_transactions import open_transactions
 from ingestion.log_capture.publication import (
     identified,
     missing_sql,
@@ -37,7 +38,8 @@ class SourceCheck(BaseModel):
 
     ``grants`` is the SQL that an administrator runs once. ``writing_refused`` says of each write
     that was tried, and rolled back, whether the server refused it. ``slot`` is None for a cursor,
-    and before the first load.
+    and before the first load; that one waits until the transactions ``awaited`` have ended, each
+    told with its age and the statement that ends it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +53,7 @@ class SourceCheck(BaseModel):
     readable: dict[str, bool]
     slot: SlotHealth | None = None
     watermark: datetime | None = None
+    awaited: list[str] = []
     faults: list[str]
 
 
@@ -93,6 +96,7 @@ def _check(name: str, spec: SqlDatabaseSource, home: Path, live: Live) -> Source
         readable=readable,
         slot=slot,
         watermark=watermark,
+        awaited=_awaited(live, slot) if is_log else [],
         faults=faults,
     )
 
@@ -225,6 +229,13 @@ def _health(live: Live, slot: str, watermark: datetime | None) -> SlotHealth | N
         return None
     age = None if watermark is None else (datetime.now(UTC) - watermark).total_seconds()
     return found.health.model_copy(update={"lag_seconds": age})
+
+
+def _awaited(live: Live, slot: SlotHealth | None) -> list[str]:
+    """The transactions that the next load would wait for, where it has to make a slot."""
+    if slot is not None and slot.wal_status != "lost":
+        return []
+    return [one.told(live) for one in open_transactions(live)]
 
 
 def _watermark(home: Path, source: str) -> datetime | None:

@@ -4,13 +4,13 @@ spooled changes + what raw holds -> DuckDB, spilling to disk -> one row a key, a
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from ingestion.batch import DELETED_AT, QUARANTINE
+from ingestion.batch import DELETED_AT, QUARANTINE, Key
 from ingestion.log_capture.spool import CAME_FROM, GONE_AT, LEFT_ALONE, SEQUENCE, TableSpool
 from ingestion.names import raw_name
 from ingestion.postgres_arrow import UNFIT
@@ -41,13 +41,18 @@ class Fold:
         self._db.close()
         self._folder.cleanup()
 
-    def rows(self) -> Iterator[pa.Table]:
-        """Yield the last state of each changed key; GONE_AT is set for those that are gone."""
+    def rows(self, without: Sequence[Key] = ()) -> Iterator[pa.Table]:
+        """Yield the last state of each changed key; GONE_AT is set for those that are gone.
+
+        Keys ``without``, given as texts, are left out.
+        """
         self._read_changes()
         self._db.execute(
             f"create table final as select max({SEQUENCE}) as final from changes "
             f"group by {self._keys()}"
         )
+        if without:
+            self._leave_out(without)
         values = self._values()
         yield from self._batches(
             f"select {values} from changes where {SEQUENCE} in (select final from final)"
@@ -62,6 +67,19 @@ class Fold:
         if seen:
             self._db.execute(f"create view seen as from read_parquet({_listed(seen)})")
         yield from self._batches(f"select {self._keys()} from live {missing}")
+
+    def _leave_out(self, keys: Sequence[Key]) -> None:
+        texts = {f"t{i}": pa.array([key[i] for key in keys]) for i in range(len(self._key))}
+        self._db.register("chosen", pa.table(texts))
+        kinds = {name: _duck(self._spool.columns[name].arrow) for name in self._key}
+        same = " and ".join(
+            f"c.{_quoted(name)} = try_cast(t{index} as {kinds[name]})"
+            for index, name in enumerate(self._key)
+        )
+        self._db.execute(
+            f"delete from final where final in (select c.{SEQUENCE} from changes c "
+            f"join chosen on {same})"
+        )
 
     def _batches(self, query: str) -> Iterator[pa.Table]:
         reader = self._db.execute(query).to_arrow_reader(BATCH_ROWS)

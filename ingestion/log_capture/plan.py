@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ingestion.errors import CaptureRefused
+from ingestion.log_capture.new_slot import SlotWait, create_slot
 from ingestion.log_capture.positions import Held
 from ingestion.log_capture.publication import Captured
 from ingestion.log_capture.slot import (
     Live,
     Slot,
-    create_slot,
     drop_slot,
     end_of_log,
     read_slot,
@@ -31,6 +31,7 @@ def make_plan(
     captured: Mapping[str, Captured],
     held: Mapping[str, Held],
     wanted: list[str],
+    wait: SlotWait,
 ) -> Plan:
     """Return the plan, with a slot that holds from now on whatever the plan does not read."""
     slot = read_slot(live, name)
@@ -48,7 +49,7 @@ def make_plan(
         drop_slot(live, name)
         slot = None
     if slot is None:
-        create_slot(live, name)
+        create_slot(live, name, wait)
     return plan
 
 

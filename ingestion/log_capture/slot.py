@@ -1,14 +1,11 @@
-"""The replication slot: its state and health, and a snapshot tied to a position of the log."""
+"""The replication slot: its state and health, and how it moves."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psycopg
 import sqlalchemy as sa
-from psycopg import sql
-from psycopg.pq import ExecStatus
 from pydantic import BaseModel, ConfigDict
 
 from ingestion.errors import CaptureRefused
@@ -117,27 +114,6 @@ def read_slot(live: Live, name: str) -> Slot | None:
     )
 
 
-def create_slot(live: Live, name: str) -> None:
-    """Create the slot; waits for the transactions that are open at the source."""
-    level = str(scalar(live, "show wal_level"))
-    if level != "logical":
-        raise CaptureRefused(
-            f"the server's wal_level is {level}, so its log has no changes to capture; run "
-            "`alter system set wal_level = logical` as superuser and restart the server"
-        )
-    try:
-        live.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [name])
-    except psycopg.errors.InsufficientPrivilege:
-        raise CaptureRefused(
-            f"our role may not create a replication slot; run as superuser: {_role_sql(live)}"
-        ) from None
-    except psycopg.errors.ConfigurationLimitExceeded:
-        raise CaptureRefused(
-            "all replication slots of the server are in use; raise max_replication_slots, or drop "
-            "one that nobody reads"
-        ) from None
-
-
 def drop_slot(live: Live, name: str) -> None:
     """Drop the slot, unless the backend of a killed process is just done with that."""
     with suppress(psycopg.errors.UndefinedObject):
@@ -174,32 +150,6 @@ def flushed_lsn(live: Live) -> int:
     return flushed
 
 
-@contextmanager
-def exported_snapshot(url: str, name: str) -> Iterator[tuple[int, str]]:
-    """Yield a position of the log and the snapshot of all that was committed before it.
-
-    Of a temporary slot: it ends with the connection, so that a killed process leaves none.
-    """
-    with open_connection(url, replication=True) as live:
-        temporary = f"{name[:40]}_{live.info.backend_pid}"
-        command = (
-            sql.SQL("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')")
-            .format(sql.Identifier(temporary))
-            .as_bytes(live)
-        )
-        # Not by execute(): a replication connection knows no prepared statements.
-        result = live.pgconn.exec_(command)
-        if result.status != ExecStatus.TUPLES_OK:
-            raise CaptureRefused(
-                "the server gave no snapshot: a replication connection or a second slot is not "
-                "allowed; see max_replication_slots, max_wal_senders and pg_hba.conf"
-            )
-        position, snapshot = result.get_value(0, 1), result.get_value(0, 2)
-        assert position is not None and snapshot is not None
-        high, low = position.decode().split("/")
-        yield (int(high, 16) << 32) + int(low, 16), snapshot.decode()
-
-
 def scalar(live: Live, query: str) -> object:
     """The one value of a query."""
     row = live.execute(query.encode()).fetchone()
@@ -208,11 +158,6 @@ def scalar(live: Live, query: str) -> object:
 
 def _lsn(live: Live, expression: str) -> int:
     return int(str(scalar(live, f"select ({expression} - '0/0')::bigint")))
-
-
-def _role_sql(live: Live) -> str:
-    role = sql.Identifier(str(scalar(live, "select current_user"))).as_string(live)
-    return f"alter role {role} replication"
 
 
 def _when_free(live: Live, name: str, statement: str, parameters: list[object]) -> None:

@@ -42,12 +42,13 @@ from orchestration.erasure.receipts import Receipt, append_receipt, read_receipt
 from orchestration.erasure.residue import Needles, find_residue
 from orchestration.erasure.subjects import read_relations
 from orchestration.errors import ForgetError
-from orchestration.resources import Settings, ensure_manifest, prepare_environment
+from orchestration.manifest import ensure_manifest
+from orchestration.resources import Settings, prepare_environment
 from orchestration.run import rebuild
 from orchestration.run_log import Progress
 from serving.audit import audit_folder, verify
 from serving.candidate import sweep as sweep_candidates
-from serving.chain import erase_arguments
+from serving.chain import erase as erase_from
 from serving.errors import NoSnapshot
 from serving.redaction import masked_text
 from serving.snapshot_store import current_id, snapshot_ids, withdraw
@@ -185,7 +186,7 @@ def _finished(
         # Told before each deletion: one that was killed after it would find nothing to count.
         if "audit_erased_before" not in journal.facts:
             journal.finish(home, audit_erased_before=verify(home).erased)
-        erase_arguments(audit_folder(home), lambda text: bool(needles.in_text(text)))
+        erase_from(audit_folder(home), lambda text: bool(needles.in_text(text)))
         count = verify(home).erased - journal.facts["audit_erased_before"]
         journal.finish(home, "audited", audit_arguments_erased=count)
     if "withdrawn" not in journal.done:

@@ -12,6 +12,7 @@ from typing import Any
 MAX_LIST = 100_000
 MAX_TABLE_ROWS = 1_000_000
 MAX_TEXT = 10_000
+MAX_COMPARED = 200
 
 # The size of what these return follows from a cell or a list that is there already.
 _MEASURES = frozenset(
@@ -21,7 +22,7 @@ _MEASURES = frozenset(
     minute second dayofweek dayofyear isodow
     """.split()
 )
-_MEASURED = 10_000
+_MEASURED = 9_000
 _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "+": lambda left, right: left + right,
     "-": lambda left, right: left - right,
@@ -41,6 +42,19 @@ _STEP_UNITS = frozenset(
     f"to_{unit}"
     for unit in "minutes hours days weeks months quarters years decades centuries".split()
 )
+# Where the argument is that says how much is made.
+_SIZED = {
+    "repeat": 1,
+    "lpad": 1,
+    "rpad": 1,
+    "list_resize": 1,
+    "array_resize": 1,
+    "to_base": 2,
+    "equi_width_bins": 2,
+    "bar": 3,
+}
+# Their time grows with the product of both lengths, and no interrupt stops them within a row.
+_QUADRATIC = frozenset({"levenshtein", "editdist3", "damerau_levenshtein"})
 _WIDE_FORMAT = re.compile(r"\d{4,}|\*|\{[^{}]*\{")
 
 Interval = tuple[float, float]
@@ -50,8 +64,10 @@ def refusal(name: str, arguments: list[dict[str, Any]], *, as_table: bool) -> st
     """Why this call may grow without bound and what to write instead; None if it cannot."""
     if name in ("range", "generate_series"):
         return _series(name, arguments, MAX_TABLE_ROWS if as_table else MAX_LIST)
-    if name in ("repeat", "lpad", "rpad", "list_resize", "array_resize", "bar", "to_base"):
+    if name in _SIZED:
         return _size(name, arguments)
+    if name in _QUADRATIC:
+        return _distance(name, arguments)
     if name in ("printf", "format"):
         return _format(name, arguments)
     return None
@@ -79,7 +95,7 @@ def _series(name: str, arguments: list[dict[str, Any]], most: int) -> str | None
 
 
 def _size(name: str, arguments: list[dict[str, Any]]) -> str | None:
-    position = {"bar": 3, "to_base": 2}.get(name, 1)
+    position = _SIZED[name]
     if len(arguments) <= position:
         return None
     found = span(arguments[position])
@@ -93,6 +109,32 @@ def _size(name: str, arguments: list[dict[str, Any]]) -> str | None:
     if _grows(arguments[0]):
         return f"{name}() over another function that makes text longer is not allowed"
     return None
+
+
+def _distance(name: str, arguments: list[dict[str, Any]]) -> str | None:
+    if all(_longest(argument) <= MAX_COMPARED for argument in arguments):
+        return None
+    return (
+        f"{name}() compares short texts alone: write {name}(left(a, {MAX_COMPARED}), "
+        f"left(b, {MAX_COMPARED})), use jaro_winkler_similarity(), or the search tool"
+    )
+
+
+def _longest(node: dict[str, Any]) -> float:
+    """How many characters a text can have, infinite if unknown."""
+    constant = _constant(node)
+    if isinstance(constant, str):
+        return len(constant)
+    if node.get("class") != "FUNCTION":
+        return math.inf
+    name, children = node["function_name"].lower(), node.get("children", [])
+    if name in ("lower", "upper", "trim", "lcase", "ucase") and len(children) == 1:
+        # An upper case can be three signs long.
+        return 3 * _longest(children[0])
+    place = {"left": 1, "substring": 2, "substr": 2}.get(name)
+    size = span(children[place]) if place is not None and len(children) == place + 1 else None
+    # left(text, -1) is all but one sign.
+    return math.inf if size is None or size[0] < 0 else size[1]
 
 
 def _grows(node: Any) -> bool:
@@ -181,7 +223,8 @@ def _constant_span(value: dict[str, Any]) -> Interval | None:
 
 
 def _call_span(name: str, children: list[dict[str, Any]]) -> Interval | None:
-    if name in _MEASURES:
+    part = _constant(children[0]) if name in ("date_part", "datepart") and children else name
+    if part in _MEASURES:
         return (0.0, float(_MEASURED))
     spans = [span(child) for child in children]
     known = [found for found in spans if found is not None]
@@ -198,6 +241,8 @@ def _call_span(name: str, children: list[dict[str, Any]]) -> Interval | None:
     if name in _ARITHMETIC and len(known) == 2:
         corners = [_ARITHMETIC[name](a, b) for a in known[0] for b in known[1]]
         return (min(corners), max(corners))
+    if name in ("/", "//") and len(known) == 2 and known[1][0] >= 1:
+        return (min(known[0][0], 0.0), max(known[0][1], 0.0))
     return None
 
 

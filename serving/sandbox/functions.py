@@ -28,26 +28,28 @@ _WINDOWS = """
 
 _TEXT = """
     array_to_string array_to_string_comma_default ascii bar base64 bin bit_length bit_position
-    char_length character_length chr concat concat_ws contains decode encode ends_with format
-    format_bytes formatreadabledecimalsize formatreadablesize from_base64 from_binary from_hex
-    hamming hash hex instr jaccard jaro_similarity jaro_winkler_similarity lcase left
-    left_grapheme len length length_grapheme lower lpad ltrim md5 md5_number md5_number_lower
+    char_length character_length chr concat concat_ws contains damerau_levenshtein decode
+    editdist3 encode ends_with format format_bytes formatreadabledecimalsize
+    formatreadablesize from_base64 from_binary from_hex hamming hash hex instr jaccard
+    jaro_similarity jaro_winkler_similarity lcase left left_grapheme len length
+    length_grapheme levenshtein lower lpad ltrim md5 md5_number md5_number_lower
     md5_number_upper mismatches nfc_normalize octet_length ord parse_dirname parse_dirpath
     parse_filename parse_formatted_bytes parse_path pg_size_pretty position prefix printf
     regexp_escape regexp_extract regexp_extract_all regexp_full_match regexp_matches
     regexp_replace regexp_split_to_array regexp_split_to_table repeat replace reverse right
-    right_grapheme rpad rtrim sha1 sha256 split split_part starts_with str_split str_split_regex
-    string_split string_split_regex string_to_array strip_accents strlen strpos substr substring
-    substring_grapheme suffix to_base to_base64 to_binary to_hex translate trim ucase unbin unhex
-    unicode upper url_decode url_encode
+    right_grapheme rpad rtrim sha1 sha256 split split_part starts_with str_split
+    str_split_regex string_split string_split_regex string_to_array strip_accents strlen
+    strpos substr substring substring_grapheme suffix to_base to_base64 to_binary to_hex
+    translate trim ucase unbin unhex unicode upper url_decode url_encode
 """
 
 _NUMBERS = """
-    abs acos acosh asin asinh atan atan2 atanh bit_count cbrt ceil ceiling cos cosh cot degrees
-    even exp factorial fdiv floor fmod gamma gcd greatest greatest_common_divisor isfinite isinf
-    isnan lcm least least_common_multiple lgamma ln log log10 log2 nextafter pi pow power radians
-    random round round_even roundbankers sign signbit sin sinh sqrt tan tanh trunc
-    gen_random_uuid uuid uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7
+    abs acos acosh asin asinh atan atan2 atanh bit_count cbrt ceil ceiling cos cosh cot
+    degrees equi_width_bins even exp factorial fdiv floor fmod gamma gcd greatest
+    greatest_common_divisor isfinite isinf isnan lcm least least_common_multiple lgamma ln log
+    log10 log2 nextafter pi pow power radians random round round_even roundbankers sign
+    signbit sin sinh sqrt tan tanh trunc gen_random_uuid uuid uuid_extract_timestamp
+    uuid_extract_version uuidv4 uuidv7
 """
 
 _TIME = """
@@ -129,9 +131,6 @@ TYPES = frozenset(
 
 INSTEAD = {
     "getenv": "the environment is not readable; leave it out",
-    "levenshtein": "use jaro_winkler_similarity(), or the search tool for text",
-    "damerau_levenshtein": "use jaro_winkler_similarity(), or the search tool for text",
-    "editdist3": "use jaro_winkler_similarity(), or the search tool for text",
     "query": "write the statement itself",
     "query_table": "write the table's name in FROM",
     "error": "return a column that marks the row instead",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serving.errors import AnswerError, InvalidSql, PolicyDenied, UnknownTable
-from serving.sandbox import bounds, functions, syntax
+from serving.sandbox import bounds, functions, recursion, syntax
 from serving.sandbox.statements import TOO_DEEP, character, engine_functions, parse
 from serving.sandbox.syntax import Node
 
@@ -125,13 +125,25 @@ class _Walk:
             name = str(entry["key"]).lower()
             self.weights[name] = max(weight, 1)
             scope |= {name}
+        own = self._recursion(node, scope) if node["type"] == "RECURSIVE_CTE_NODE" else scope
         total = sum(
-            self.visit(item, scope, depth + 1) for key, item in node.items() if key != "cte_map"
+            self.visit(item, own if key == "right" else scope, depth + 1)
+            for key, item in node.items()
+            if key != "cte_map"
         )
         if self.select.has_star:
             self.whole |= self.select.views
         self.weights, self.select = outer, around
         return total
+
+    def _recursion(self, node: Node, scope: Scope) -> Scope:
+        """The scope of the part that repeats: it alone sees the expression's own name."""
+        problem = recursion.refusal(node)
+        if problem:
+            raise self._refuse(problem, node)
+        name = str(node["cte_name"]).lower()
+        self.weights[name] = 1
+        return scope | {name}
 
     def _own(self, kind: str, node: Node, scope: Scope) -> int:
         match kind:
@@ -272,11 +284,7 @@ class _Walk:
         if kind == "PARAMETER":
             return self._invalid("Parameters are not supported; write the value itself", node)
         if kind == "RECURSIVE_CTE_NODE":
-            return self._refuse(
-                "Recursive common table expressions are not allowed; use range(), a window "
-                "function or a self-join",
-                node,
-            )
+            return self._refuse("USING KEY is not allowed; keep the last row by a window", node)
         return self._refuse("This part of the statement is not allowed; write plain SQL", node)
 
     def _refuse(self, what: str, node: Node) -> PolicyDenied:

@@ -11,12 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from serving import cancellation
 from serving.catalog import Limits
 from serving.envelope import TruncatedBy
 from serving.errors import AnswerError, BudgetExceeded, InvalidArgument, NoSnapshot, QueryTimeout
 from serving.sandbox.gate import Checked, check
-from serving.sandbox.messages import DIED, TIMEOUT, Statement, explain
-from serving.sandbox.process import WorkerDiedError, WorkerProcess, WorkerTimeoutError
+from serving.sandbox.messages import DIED, MEMORY, TIMEOUT, Statement, explain
+from serving.sandbox.process import (
+    WorkerDiedError,
+    WorkerProcess,
+    WorkerTimeoutError,
+    WorkerTooLargeError,
+)
 
 _SPOILING = frozenset(
     {"InterruptException", "OutOfMemoryException", "MemoryError", "InternalException"}
@@ -124,9 +130,12 @@ class SqlSandbox:
     def _ask(self, request: Mapping[str, Any], checked: Checked) -> dict[str, Any]:
         with self._worker() as worker:
             try:
-                reply = worker.ask(request, self._limits.seconds)
+                with _may_be_given_up(worker):
+                    reply = worker.ask(request, self._limits.seconds)
             except WorkerTimeoutError as error:
                 raise self._timeout() from error
+            except WorkerTooLargeError as error:
+                raise BudgetExceeded(MEMORY, memory_mb=self._limits.memory_mb) from error
             except WorkerDiedError as error:
                 raise (self._timeout() if error.by_cpu else BudgetExceeded(DIED)) from error
             if reply.get("error") in _SPOILING:
@@ -169,7 +178,8 @@ class SqlSandbox:
                 if self._count < self._max_workers:
                     self._count += 1
                     break
-                self._changed.wait()
+                cancellation.current().refuse_cancelled()
+                self._changed.wait(cancellation.LOOK_S)
         return self._start()
 
     def _start(self) -> WorkerProcess:
@@ -210,6 +220,19 @@ class SqlSandbox:
             # The next statement meets the same error and tells it.
             return
         self._park(worker)
+
+
+@contextmanager
+def _may_be_given_up(worker: WorkerProcess) -> Iterator[None]:
+    given_up = cancellation.current()
+    try:
+        with given_up.waiting(worker.kill):
+            yield
+    except BaseException:
+        # Whatever broke in, a reply may still come, and it would be the next statement's.
+        worker.end()
+        given_up.refuse_cancelled()
+        raise
 
 
 def _unique(columns: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ _EXPRESSION = "alias class query_location type "
 _QUERY_NODES = {
     "SELECT_NODE": "aggregate_handling cte_map from_table group_expressions group_sets having "
     "modifiers qualify sample select_list type where_clause",
+    "RECURSIVE_CTE_NODE": "aliases cte_map cte_name left modifiers right type union_all",
     "SET_OPERATION_NODE": "children cte_map left modifiers right setop_all setop_type type",
 }
 _TABLE_REFERENCES = {

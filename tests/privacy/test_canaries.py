@@ -12,13 +12,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ingestion.demo import canary, down
+from ingestion.demo import canary
 from serving.leak_scan.report import ScanReport
 from serving.leak_scan.scan import scan
 from serving.leak_scan.targets import Target, home_targets
 from serving.leak_scan.values import of
 from tests.grounded import COMMAND, ROOT, environment, grounded
-from tests.servers import server_folder
+from tests.homes import home_of
 
 pytestmark = pytest.mark.timeout(900)
 CANARY = of(
@@ -33,16 +33,10 @@ RUNS = {"dagster", "dbt", "dlt"}
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
+def home(first_run: Path) -> Iterator[Path]:
     """A home with small upstreams of its own after a first run."""
-    with server_folder() as folder:
-        assert grounded(folder, "demo", "up", "--scale", "0.05").status == 0
-        try:
-            done = grounded(folder, "run")
-            assert done.status == 0, done.err
-            yield folder
-        finally:
-            down(folder)
+    with home_of(first_run) as folder:
+        yield folder
 
 
 def searched(home: Path) -> ScanReport:

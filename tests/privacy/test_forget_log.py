@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.audit import AuditLog, Entry, audit_folder, verify
-from serving.chain import erase_arguments
+from serving.audit import AuditLog, Entry, Erasable, audit_folder, verify
+from serving.chain import erase
 
 SECRET = "cus_0123456789abcdef"
 
@@ -17,15 +17,8 @@ def entry(number: int, **arguments: str) -> Entry:
         agent="a",
         surface="python",
         tool="lookup",
-        arguments=arguments,
-        tables=[],
-        columns={"arguments": ["arguments"]},
-        rows=1,
-        elapsed_ms=0.1,
-        snapshot_id=None,
-        freshness=None,
-        verdict="answered",
-        code=None,
+        columns={"erasable": ["arguments"]},
+        erasable=Erasable(arguments=arguments),
     )
 
 
@@ -46,21 +39,22 @@ def the_file(home: Path) -> Path:
 
 def test_erased_arguments_leave_no_byte_and_the_chain_intact(home: Path) -> None:
     size = the_file(home).stat().st_size
-    assert erase_arguments(audit_folder(home), lambda text: SECRET in text) == 1
+    assert erase(audit_folder(home), lambda text: SECRET in text) == 1
     assert SECRET.encode() not in the_file(home).read_bytes()
     assert the_file(home).stat().st_size == size
     report = verify(home)
     assert report.is_intact and (report.records, report.erased) == (3, 1)
     told = [json.loads(line) for line in the_file(home).read_text().splitlines()]
-    assert [line["arguments"] for line in told] == [{"value": "x"}, None, {"value": "y"}]
+    kept = [line["erasable"] and line["erasable"]["arguments"] for line in told]
+    assert kept == [{"value": "x"}, None, {"value": "y"}]
     assert told[1]["salt"].strip("0") == ""
 
 
 def test_erasing_twice_and_appending_after_it_go_on_with_the_chain(home: Path) -> None:
     log = AuditLog(home)
     log.append(entry(3, value="before"))
-    erase_arguments(audit_folder(home), lambda text: SECRET in text)
-    assert erase_arguments(audit_folder(home), lambda text: SECRET in text) == 0
+    erase(audit_folder(home), lambda text: SECRET in text)
+    assert erase(audit_folder(home), lambda text: SECRET in text) == 0
     log.append(entry(4, value="after"))
     log.close()
     assert verify(home).is_intact and verify(home).records == 5
@@ -76,7 +70,7 @@ def test_a_torn_line_that_names_the_person_is_overwritten(home: Path) -> None:
     path = the_file(home)
     with path.open("ab") as file:
         file.write(f'{{"seq":4,"arguments":{{"value":"{SECRET}'.encode())
-    assert erase_arguments(audit_folder(home), lambda text: SECRET in text) == 2
+    assert erase(audit_folder(home), lambda text: SECRET in text) == 2
     assert SECRET.encode() not in path.read_bytes()
     log = AuditLog(home)
     log.append(entry(4, value="after"))

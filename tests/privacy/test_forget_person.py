@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +12,13 @@ import duckdb
 import psycopg
 import pytest
 
-from ingestion.demo import canary, down, find
+from ingestion.demo import canary, find
 from orchestration.erasure.receipts import receipts_folder
 from serving import connect
 from serving.audit import audit_folder, verify
 from serving.envelope import Answer
-from tests.grounded import ROOT, environment, grounded
-from tests.servers import server_folder
+from tests.grounded import Done, grounded
+from tests.homes import home_of
 from tests.test_end_to_end import published_cells
 
 pytestmark = pytest.mark.timeout(1500)
@@ -40,26 +38,16 @@ class Erased:
     kills: int
 
 
-def killed(home: Path, at: int) -> subprocess.CompletedProcess[str]:
-    """Type the erasure and die as the journal is written for the ``at``-th time."""
-    command = [sys.executable, "-m", "tests.privacy.forget_and_die", str(at), *WHO]
-    return subprocess.run(
-        [*command, "--reason", "request 7", "--by", "officer", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=environment(home),
-    )
+def killed(home: Path, at: int) -> Done:
+    """Type the erasure and die as the journal is written for the ``at``-th time; 0 is never."""
+    told = ("--reason", "request 7", "--by", "officer", "--json")
+    return grounded(home, *WHO, *told, die_at=("erasure/journal.json", at))
 
 
 @pytest.fixture(scope="module")
-def erased() -> Iterator[Erased]:
+def erased(first_run: Path) -> Iterator[Erased]:
     """The demo's canary is erased; each step is killed after it was done and before it was told."""
-    with server_folder() as home:
-        assert grounded(home, "demo", "up", "--scale", "0.05").status == 0
-        done = grounded(home, "run")
-        assert done.status == 0, done.err
+    with home_of(first_run) as home:
         before = [line["snapshot_id"] for line in grounded(home, "snapshots", "--json").lines()]
         with connect(home, "support_agent") as agent:
             answer = agent.lookup("agent_tickets", value=canary.TICKET_ID)
@@ -71,20 +59,19 @@ def erased() -> Iterator[Erased]:
             # What we did not make, such as somebody's export, is found and not deleted.
             (home / "export.csv").write_text(f"1,{canary.FULL_NAME.upper()}\n", encoding="utf-8")
             kills, ended = 0, killed(home, 1)
-            while ended.returncode == -signal.SIGKILL and kills < 2 * STEPS:
+            while ended.status == -signal.SIGKILL and kills < 2 * STEPS:
                 kills += 1
                 ended = killed(home, 2)
-            assert ended.returncode == 1, ended.stderr
-            found = json.loads(ended.stdout.splitlines()[-1])["receipt"]
+            assert ended.status == 1, ended.err
+            found = json.loads(ended.out.splitlines()[-1])["receipt"]
             assert not found["complete"]
             assert {hit["privacy"] for hit in found["search"]["hits"]} == {"name"}
             assert all(hit["place"].startswith("export.csv") for hit in found["search"]["hits"])
             (home / "export.csv").unlink()
             ended = killed(home, 0)
-            assert ended.returncode == 0, ended.stderr
-        receipt = json.loads(ended.stdout.splitlines()[-1])["receipt"]
+            assert ended.status == 0, ended.err
+        receipt = json.loads(ended.out.splitlines()[-1])["receipt"]
         yield Erased(home, receipt, before, customer_key, kills)
-        down(home)
 
 
 def ours(home: Path) -> list[Path]:

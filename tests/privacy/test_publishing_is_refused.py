@@ -1,21 +1,19 @@
 """`grounded run` on a copy of the project: what is not proven is neither built nor published."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dagster as dg
 import duckdb
 import pytest
 
-from ingestion.demo import down
 from serving.layout import PRIVACY_FILE, SNAPSHOTS, published_folder
 from serving.snapshot_store import current_id
-from tests.grounded import ROOT, Done, environment
-from tests.servers import server_folder
+from tests.grounded import ROOT, Done, Warm, environment
+from tests.homes import home_of
 
 pytestmark = pytest.mark.timeout(900)
 PACKAGES = ("dbt_project", "ingestion", "orchestration", "serving")
@@ -30,18 +28,11 @@ class Copy:
 
     root: Path
     home: Path
+    warm: Warm
 
     def grounded(self, *arguments: str) -> Done:
         """Run a command of the copy to its end."""
-        done = subprocess.run(
-            [sys.executable, "-c", "from orchestration.cli import main; main()", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.root,
-            env=environment(self.home, PYTHONPATH=str(self.root)),
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return self.warm.run(arguments, environment(self.home))
 
     def replace(self, file: str, old: str, new: str) -> None:
         """Change a file of the dbt project."""
@@ -61,18 +52,15 @@ class Copy:
 
 
 @pytest.fixture(scope="module")
-def copy() -> Iterator[Copy]:
+def copy(first_run: Path) -> Iterator[Copy]:
     """The copy after a first, sound run."""
-    with server_folder() as folder:
-        root = folder / "project"
+    with home_of(first_run) as home, TemporaryDirectory() as folder:
+        root = Path(folder)
         for package in PACKAGES:
             shutil.copytree(ROOT / package, root / package)
-        copied = Copy(root, folder / "home")
-        assert copied.grounded("demo", "up", "--scale", "0.02").status == 0
-        done = copied.grounded("run")
-        assert done.status == 0, done.err
-        yield copied
-        down(copied.home)
+        warm = Warm(root)
+        yield Copy(root, home, warm)
+        warm.close()
 
 
 def test_a_sound_run_publishes_the_proof_beside_the_catalog(copy: Copy) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from serving import embedder
 from serving.chunking import chunk_text, count_tokens, has_text
@@ -53,6 +54,18 @@ def test_progress_counts_every_text_and_no_text_gives_no_vector(minilm: MiniLm) 
     assert told[-1] == (1_000, 1_000)
     assert len(told) > 1
     assert minilm.embed([]).shape == (0, 384)
+
+
+def test_the_matrix_library_is_left_with_the_cores_that_it_had(minilm: MiniLm) -> None:
+    before = threadpool_info()
+    during: list[int] = []
+    minilm.embed(["a", "b"], lambda *_: during.extend(_blas_threads()))
+    assert set(during) == {1}
+    assert threadpool_info() == before
+
+
+def _blas_threads() -> list[int]:
+    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

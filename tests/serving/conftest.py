@@ -69,7 +69,7 @@ SERVED: dict[str, Serve] = {
         search=SearchSpec(text=["description"], title="title", filters=["category"]),
     ),
     "agent_prices": Serve(key="sku", freshness=HOUR, on_stale="refuse"),
-    "agent_stock": Serve(key="sku", freshness=HOUR, on_stale="source"),
+    "agent_stock": Serve(key="sku", freshness=HOUR, cache=False),
     "agent_returns": Serve(key="return_id", freshness=HOUR),
 }
 SOURCES = {

@@ -10,6 +10,7 @@ import pytest
 import serving
 from serving import audit
 from serving.agent import Agent, connect
+from serving.declarations import FreshnessLimits, Period
 from serving.envelope import Answer, Column, Refusal
 from serving.errors import NoSnapshot, Unauthenticated
 from serving.opened import KEPT_PINS
@@ -56,7 +57,9 @@ def test_an_answer_tells_where_its_rows_come_from(agent: Agent) -> None:
     assert rows(outcome) == [{"order_id": 1, "total": 1.5}, {"order_id": 2, "total": 2.5}]
     meta = outcome.meta
     assert meta.agent == "support_agent"
-    assert meta.sources == ["shop.orders"]
+    (source,) = meta.sources
+    assert (source.table, source.load_id) == ("shop.orders", "1767225600.1")
+    assert source.watermark == meta.freshness[0].data_as_of
     assert meta.contract_version == "abc123"
     assert [age.status for age in meta.freshness] == ["fresh"]
     assert meta.warnings == []
@@ -117,7 +120,6 @@ def test_a_search_in_one_view_takes_its_filters(agent: Agent) -> None:
         (lambda a: a.sql("select 1", snapshot_id="../../secrets"), "NO_SNAPSHOT"),
         (lambda a: a.sql("select * from agent_prices"), "STALE_DATA"),
         (lambda a: a.lookup("agent_prices", value="PRN-100"), "STALE_DATA"),
-        (lambda a: a.sql("select * from agent_stock"), "STALE_DATA"),
     ],
 )
 def test_a_refusal_has_its_code_and_leaks_no_place(
@@ -193,7 +195,9 @@ def test_a_stale_view_that_refuses_is_left_out_of_a_search_and_told(
 ) -> None:
     declared = world.declared()
     tickets = declared.views["agent_tickets"]
-    refusing = tickets.serve.model_copy(update={"on_stale": "source"})
+    hour = Period(count=1, period="hour")
+    limits = FreshnessLimits(warn_after=hour, error_after=hour)
+    refusing = tickets.serve.model_copy(update={"on_stale": "refuse", "freshness": limits})
     views = {**declared.views, "agent_tickets": tickets.model_copy(update={"serve": refusing})}
     world.publish(home, declared.model_copy(update={"views": views}))
     with connect(home, "support_agent") as agent:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from serving.audit import AuditLog, Entry, audit_folder, verify
+from serving.audit import AuditLog, Entry, Erasable, audit_folder, verify
 
 APPEND = """
 import sys
 from pathlib import Path
-from serving.audit import AuditLog, Entry
+from serving.audit import AuditLog, Entry, Erasable
 log = AuditLog(Path(sys.argv[1]))
 for number in range(int(sys.argv[2])):
-    log.append(Entry(f"q{number}", "a", "python", "sql", {"pad": "x" * 200}, [], {}, 0, 0.1, None,
-                     None, "answered", None))
+    log.append(Entry(query_id=f"q{number}", agent="a", surface="python", tool="sql",
+                     erasable=Erasable(arguments={"pad": "x" * 200})))
     if sys.argv[3] == "tell":
         print(number, flush=True)
 """
@@ -25,7 +25,7 @@ import os, sys
 from pathlib import Path
 from serving.audit import AuditLog, Entry
 log = AuditLog(Path(sys.argv[1]))
-entry = Entry("q", "a", "python", "sql", {}, [], {}, 0, 0.1, None, None, "answered", None)
+entry = Entry(query_id="q", agent="a", surface="python", tool="sql")
 log.append(entry)
 child = os.fork()
 for number in range(1500):
@@ -42,15 +42,12 @@ def entry(query_id: str = "q") -> Entry:
         agent="support_agent",
         surface="python",
         tool="lookup",
-        arguments={"table": "agent_orders"},
         tables=["agent_orders"],
-        columns={},
         rows=1,
         elapsed_ms=0.1,
         snapshot_id="20260102T030405Z-1a2b3c",
         freshness="fresh",
-        verdict="answered",
-        code=None,
+        erasable=Erasable(arguments={"table": "agent_orders"}),
     )
 
 

@@ -19,7 +19,8 @@ from serving import audit, tokens
 from serving.agent import Agent, connect
 from serving.errors import ServingError
 from serving.http_checks import MOST_BODY_BYTES, Allowed
-from serving.http_server import build_app, serve
+from serving.http_listen import Listening, serve
+from serving.http_server import build_app
 from serving.tools import TOOLS
 
 
@@ -225,7 +226,7 @@ def test_an_allowed_host_is_served_and_every_interface_needs_one(home: Path) -> 
     assert not allowed.permits_host("example.com")
     assert not allowed.permits_host(None)
     with pytest.raises(ServingError, match="allowed host"):
-        serve(home, host="0.0.0.0")
+        serve(home, Listening(host="0.0.0.0"))
 
 
 def test_too_many_calls_are_told_when_to_return(server: RunningServer) -> None:
@@ -301,7 +302,7 @@ def test_the_openapi_page_describes_every_route(server: RunningServer) -> None:
         page = client.get("/openapi.json").json()
     assert page["openapi"] == "3.1.0"
     routes = {route.path for route in build_app(server.home).routes}
-    described = set(page["paths"]) | {"/v1/tools/{name}", "/openapi.json", "/mcp"}
+    described = set(page["paths"]) | {"/v1/tools/{name}", "/mcp"}
     assert routes <= described
     assert set(page["paths"]) - {f"/v1/tools/{name}" for name in TOOLS} <= routes
     references = json.dumps(page).count("#/components/schemas/")

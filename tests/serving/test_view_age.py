@@ -1,8 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from serving.catalog import CatalogView, SourceTable
+from serving.declarations import Serve
 from serving.errors import StaleData
 from serving.freshness import CLOCK_SKEW_S, assess, enforce, in_words, warning
 
@@ -80,9 +82,6 @@ def test_an_unknown_age_names_the_table_without_a_watermark() -> None:
         ("refuse", 86_400, False),
         ("refuse", 86_401, True),
         ("refuse", None, True),
-        ("source", 3_600, False),
-        ("source", 3_601, True),
-        ("source", None, False),
     ],
 )
 def test_only_the_declared_policy_refuses(
@@ -96,10 +95,9 @@ def test_only_the_declared_policy_refuses(
         enforce(aged, assess(aged, NOW))
 
 
-def test_a_read_from_the_source_is_refused_as_not_available_yet() -> None:
-    aged = view(7_200, "source")
-    with pytest.raises(StaleData, match="not available yet"):
-        enforce(aged, assess(aged, NOW))
+def test_a_read_from_the_source_is_refused_where_it_is_declared() -> None:
+    with pytest.raises(ValidationError, match="not available yet; declare `warn`"):
+        Serve.model_validate({"key": "order_id", "on_stale": "source"})
 
 
 @pytest.mark.parametrize(

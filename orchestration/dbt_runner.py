@@ -1,0 +1,88 @@
+"""Runs dbt in this process: a command of its own costs ten seconds of imports and versions a run.
+
+arguments -> dbtRunner -> what each model and test ended in
+
+Nothing of what dbt says is written anywhere: a failed cast quotes the values of a person.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt_common.events.base_types import EventMsg
+from dbt_common.events.functions import msg_to_dict
+
+from orchestration.errors import TransformFailed
+from orchestration.resources import DBT_PROJECT
+
+_SILENT = ("--quiet", "--log-level=none", "--log-level-file=none", "--no-use-colors")
+# What dbt fires when a model or a test has ended.
+_RESULTS = frozenset({"LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult"})
+# One at a time in a process: dbt keeps its flags and its connection in globals.
+_LOCK = threading.Lock()
+
+RawEvent = dict[str, Any]
+
+
+def compile_project(target: Path) -> None:
+    """Compile every model into ``target`` without a look into the warehouse.
+
+    TransformFailed with dbt's own message, which quotes the project and no data.
+    """
+    with _LOCK:
+        arguments = ["compile", "--no-introspect", "--no-populate-cache"]
+        result = _invoke(dbtRunner(), target, arguments)
+    if not result.success:
+        raise TransformFailed(f"the dbt project does not compile: {result.exception}")
+
+
+def run(
+    target: Path, arguments: Sequence[str], on_progress: Callable[[int, int], None] | None = None
+) -> Iterator[RawEvent]:
+    """Run dbt, then yield its event of each model and test that has ended, as a dictionary.
+
+    TransformFailed after the last where something failed, or at once where dbt ran nothing; by
+    names and kinds alone, because dbt's messages quote rows. ``on_progress`` takes how many nodes
+    have ended and how many there are, in dbt's threads.
+    """
+    events: list[RawEvent] = []
+
+    def hear(message: EventMsg) -> None:
+        if message.info.name in _RESULTS:
+            events.append(msg_to_dict(message))
+            if on_progress is not None:
+                data = events[-1]["data"]
+                # A model's event and a test's have different names for it.
+                on_progress(len(events), data.get("total") or data.get("num_models") or 0)
+
+    with _LOCK:
+        result = _invoke(dbtRunner(callbacks=[hear]), target, arguments)
+    yield from events
+    if not result.success:
+        raise TransformFailed(
+            f"dbt failed on {', '.join(_failures(result))}; what is published stays. See it with "
+            "`dbt build --project-dir dbt_project --profiles-dir dbt_project --select ...`"
+        )
+
+
+def _invoke(runner: dbtRunner, target: Path, arguments: Sequence[str]) -> dbtRunnerResult:
+    folders = [f"--{name}-dir={DBT_PROJECT}" for name in ("project", "profiles")]
+    try:
+        return runner.invoke([*_SILENT, *arguments, *folders, f"--target-path={target}"])
+    finally:
+        # dbt-duckdb keeps the warehouse open for the next call of this process.
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+
+
+def _failures(result: dbtRunnerResult) -> list[str]:
+    nodes = getattr(result.result, "results", None) or []
+    names = sorted(
+        node.node.unique_id.split(".", 2)[-1]
+        for node in nodes
+        if node.status in ("error", "fail", "runtime error")
+    )
+    kind = type(result.exception).__name__ if result.exception else "an unknown error"
+    return names or [f"the project ({kind})"]

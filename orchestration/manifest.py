@@ -1,0 +1,38 @@
+"""dbt's manifest with compiled SQL: what the definitions, the proof and the catalog are read from.
+
+dbt_project/ -> compiled, where a file is newer -> <home>/dbt/target/manifest.json
+"""
+
+from pathlib import Path
+
+from orchestration.resources import DBT_PROJECT, Settings, prepare_environment
+
+_DBT_FILES = frozenset({".csv", ".py", ".sql", ".yaml", ".yml"})
+
+
+def ensure_manifest(settings: Settings) -> Path:
+    """Return dbt's manifest with compiled SQL, made again when a file of the project is newer.
+
+    Compiled without a look into the warehouse: SQL that depends on data could not be proven.
+    TransformFailed where the project does not compile.
+    """
+    manifest = settings.dbt_compiled / "manifest.json"
+    if not manifest.exists() or manifest.stat().st_mtime < _newest():
+        # dbt takes seconds to import, and most commands find the manifest as it should be.
+        from orchestration.dbt_runner import compile_project
+
+        prepare_environment(settings)
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        compile_project(manifest.parent)
+        # dbt leaves an unchanged manifest's time as it was.
+        manifest.touch()
+    return manifest
+
+
+def _newest() -> float:
+    return max(
+        path.stat().st_mtime
+        for path in DBT_PROJECT.rglob("*")
+        # A folder changes when a file in it is deleted.
+        if path.suffix in _DBT_FILES or path.is_dir()
+    )

@@ -1,0 +1,103 @@
+"""Types commands in forked children of one process, so that a test costs no imports.
+
+a job as a line of JSON -> the installed command's own ``run`` in a child -> its exit status
+
+What a command imports takes it five to nine seconds, most of a test's time. Nothing is opened here
+and no thread is used before a fork, so that a child is what a new process would be.
+"""
+
+import atexit
+import importlib
+import json
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+# What commands import, also those imports that only a run makes.
+IMPORTS = (
+    "adbc_driver_postgresql.dbapi",
+    "dagster_dbt",
+    "dbt.adapters.duckdb",
+    "dbt.cli.main",
+    "dlt.destinations.impl.duckdb.duck",
+    "dlt.destinations.impl.duckdb.factory",
+    "dlt.destinations.impl.duckdb.sql_client",
+    "dlt.extract.extract",
+    "dlt.load.load",
+    "dlt.normalize.items_normalizers",
+    "dlt.normalize.normalize",
+    "lancedb",
+    "orchestration.cli.summary",
+    "orchestration.definitions",
+    "orchestration.erasure.forget",
+    "orchestration.leak_scan",
+    "orchestration.rotation",
+    "orchestration.run",
+    "pandas",
+    "psycopg",
+    "pyarrow.parquet",
+    "serving.search",
+    "sqlalchemy.dialects.postgresql.psycopg",
+)
+
+
+def child(job: dict[str, Any], run: Callable[[list[str]], int]) -> None:
+    """Be the command: its environment, folder and streams, and its end."""
+    code = 1
+    try:
+        os.environ.clear()
+        os.environ.update(job["environment"])
+        os.chdir(job["folder"])
+        for stream, name in ((0, os.devnull), (1, job["out"]), (2, job["err"])):
+            file = os.open(name, os.O_RDWR | os.O_CREAT)
+            os.dup2(file, stream)
+            os.close(file)
+        if job["die_at"]:
+            die_when_renamed(*job["die_at"])
+        code = run(job["arguments"])
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    except BaseException:  # noqa: BLE001  (the outermost door of a process)
+        traceback.print_exc()
+    finally:
+        # As at the end of a process; what is left then are threads and the parent's own tests.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def die_when_renamed(ending: str, last: int) -> None:
+    """Die by SIGKILL as a file is about to be renamed to this for the ``last``-th time."""
+    times = 0
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal times
+        if event == "os.rename" and str(arguments[1]).endswith(ending):
+            times += 1
+            if times == last:
+                os.kill(os.getpid(), 9)
+
+    sys.addaudithook(watch)
+
+
+def main() -> None:
+    """Serve jobs until there are no more."""
+    # lancedb mends itself after a fork and warns of the risk while it works; here it idles.
+    warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
+    for name in IMPORTS:
+        importlib.import_module(name)
+    run = importlib.import_module("orchestration.cli").run
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            child(json.loads(line), run)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.write(1, f"{status}\n".encode())
+
+
+if __name__ == "__main__":
+    main()
