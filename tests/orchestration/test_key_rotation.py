@@ -22,7 +22,11 @@ from serving.snapshot_store import current, snapshot_ids
 from tests.transform import raw_tables
 
 # Of dagster-dbt, which calls what Dagster is about to drop; a command shows no such warning.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    # Two whole builds and four processes: 420 s were seen on a full machine.
+    pytest.mark.timeout(900),
+]
 
 CHANGED = ("GROUNDED_HOME", "DAGSTER_HOME", "DBT_ENV_SECRET_PRIVACY_KEY", "ERASURE__KEY")
 
