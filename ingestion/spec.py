@@ -138,6 +138,10 @@ class FileTableSpec(_Spec):
     many rows a file: ``primary_key`` says which columns identify one, ``row`` types them (text
     where it does not), and a key that several files hold is the row of the last path. A file
     younger than ``settle`` waits for the next load, because it may still be written.
+
+    A file that is ``append_only`` grows by whole lines: it is read although it grows meanwhile, and
+    the next load reads on from there, or all of it where what was read is not as it was.
+    ``only_declared`` loads the columns of ``row`` and no other.
     """
 
     glob: str = "**/*.md"
@@ -145,6 +149,8 @@ class FileTableSpec(_Spec):
     primary_key: list[str] = Field(default=["path"], min_length=1)
     row: dict[str, RowField] = {}
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+    append_only: bool = False
+    only_declared: bool = False
     settle: Duration = timedelta(0)
     quarantine: QuarantineSpec = QuarantineSpec()
     max_shrink_share: float = Field(default=0.5, ge=0, le=1)
@@ -158,6 +164,8 @@ class FileTableSpec(_Spec):
             raise ValueError(
                 f"primary_key is missing: the columns that identify a row of {self.format}"
             )
+        if self.append_only and self.format != "jsonl":
+            raise ValueError("only a jsonl file can be append_only: each line stands for itself")
         return self
 
 
@@ -303,9 +311,14 @@ class RestApiSource(_SourceSpec):
 
 
 class FilesSource(_SourceSpec):
-    """A folder: its path is the secret ``sources.<name>.url``."""
+    """A folder: its path is the secret ``sources.<name>.url``.
+
+    ``home_folder`` is in place of that a folder of our own below the run-time home, which may not
+    be there yet.
+    """
 
     kind: Literal["files"]
+    home_folder: str | None = Field(default=None, pattern=NAME)
     tables: dict[Annotated[str, Field(pattern=NAME)], FileTableSpec]
 
 
