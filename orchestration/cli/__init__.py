@@ -15,6 +15,7 @@ from orchestration.cli import (
     servers,
     snapshots,
     sources,
+    token,
 )
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ runs.register(app)
 answers.register(app)
 snapshots.register(app)
 servers.register(app)
+token.register(app)
 forget.register(app)
 app.add_typer(sources.sources, name="source")
 app.add_typer(sources.quarantine, name="quarantine")

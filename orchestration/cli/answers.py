@@ -75,6 +75,9 @@ def search(
     snapshot: Pin = None,
     trace: Trace = None,
     purpose: Purpose = None,
+    mode: Annotated[
+        str | None, typer.Option("--mode", help="hybrid, vector (meaning) or text (words).")
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> int:
@@ -87,6 +90,7 @@ def search(
         "table": view,
         "filter": _filters(where),
         "limit": limit,
+        "mode": mode,
         "snapshot_id": snapshot,
     }
     return _ask("search", arguments, Caller.of(trace, purpose), agent, home, as_json)

@@ -202,6 +202,8 @@ def comments() -> list[Row]:
     ]
     for key in range(3, ROWS + 1):
         body = None if key % 11 == 0 else "Call 030 1234567."
+        if key == 5:
+            body = "Greta Agentsdottir called 030 1234567."
         rows.append([key, key, "Greta Agentsdottir", "agent", body, STAMP, STAMP])
     return rows
 
