@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from serving.errors import ServingError
 
@@ -477,7 +477,7 @@ def _checked(line: bytes) -> dict[str, Any] | None:
     if parts is None:
         return None
     body, erasable, salt, digest = parts
-    record: dict[str, Any] = json.loads(body + b"}")
+    record = _decoded(body + b"}")
     covered = record.get(_COVERED)
     is_whole = covered is None if not erasable else covered == _salted(salt, erasable)
     is_erased = covered is not None and erasable == _ERASED and not salt.strip("0")
@@ -487,6 +487,15 @@ def _checked(line: bytes) -> dict[str, Any] | None:
 def _end(descriptor: int) -> int:
     """The size of an open file; appending is at its end wherever this leaves the position."""
     return os.lseek(descriptor, 0, os.SEEK_END)
+
+
+def _decoded(text: bytes) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = from_json(text)
+    except ValueError:
+        # Half of a surrogate pair, as `_encoded` writes it.
+        record = json.loads(text)
+    return record
 
 
 def _write(descriptor: int, data: bytes) -> None:
