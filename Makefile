@@ -31,6 +31,7 @@ bench: .venv/ready ## Measure extract, load, capture, the leak scan and the reda
 	$(BIN)/python -m tests.benchmarks.ingestion
 	$(BIN)/python -m tests.benchmarks.leak_scan
 	$(BIN)/python -m tests.benchmarks.privacy
+	$(BIN)/python -m tests.benchmarks.audit
 
 setup: .venv/ready ## Create .venv from the lock
 

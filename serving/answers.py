@@ -79,12 +79,12 @@ def refusal(
 
 
 def empty_reason(found: Found, reader: Reader, freshness: list[Freshness]) -> EmptyReason:
-    """Why there are no rows; that a policy may hide some is told only where there is one."""
+    """Why there are no rows; that a policy may hide some is told where the agent may know."""
     if found.is_about or not found.tables:
         return "no_match"
     if any(_is_not_loaded(reader, name) for name in found.tables):
         return "not_loaded"
-    if any(name in reader.agent.row_filtered for name in found.tables):
+    if found.hidden != 0 and any(reader.tells_hidden(name) for name in found.tables):
         return "row_policy"
     if ages.stale_tables(freshness):
         return "stale"

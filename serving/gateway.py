@@ -313,7 +313,7 @@ def _narrowed(pinned: CatalogAgent, current: CatalogAgent) -> CatalogAgent:
         if name in current.stores
         and (name not in current.row_filtered or name in pinned.row_filtered)
     }
-    return pinned.model_copy(update={"stores": kept})
+    return pinned.model_copy(update={"stores": kept, "tells_hidden": current.tells_hidden})
 
 
 def _refusal(call: Call, error: AnswerError) -> Refusal:

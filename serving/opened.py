@@ -265,12 +265,9 @@ def _watch(snapshots: "weakref.ref[Snapshots]", closed: threading.Event) -> None
 
 
 def refuse_changed_contract(pinned: Catalog, current: Catalog) -> None:
-    """Raise NoSnapshot for a pin from before a view's columns or masks changed.
+    """Raise SnapshotExpired for a pin from before a view's columns or masks changed.
 
     Otherwise a pin would show what has been masked or taken away since.
     """
     if pinned.contract_version != current.contract_version:
-        raise NoSnapshot(
-            "this snapshot is from before the views' columns or masks changed; "
-            "leave out snapshot_id to read the current one"
-        )
+        raise SnapshotExpired("this snapshot is from before the views' columns or masks changed")
