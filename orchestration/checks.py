@@ -14,6 +14,7 @@ from ingestion.names import DELETED_AT, OUR_COLUMNS
 from serving.catalog import Catalog
 from serving.declarations import Declarations, DeclaredSource
 from serving.freshness import assess, too_old
+from serving.index_recall import LOWEST_RECALL
 from serving.leak_scan.report import ScanReport
 from serving.privacy.proof import Proof
 
@@ -104,6 +105,24 @@ def too_stale(catalog: Catalog, view: str, now: datetime) -> Finding:
     age = "has no watermark" if freshness.age_s is None else f"is {freshness.age_s:,.0f} s old"
     blocks = served.on_stale == "refuse" and too_old(served, freshness)
     return Finding([f"{view} {age}; its limit is {freshness.limit_s} s"], blocks=blocks)
+
+
+def recall_low(catalog: Catalog) -> Finding:
+    """Tell each table whose vector index finds too little of what an exact search finds."""
+    if catalog.index is None:
+        return Finding()
+    facts: dict[str, int | str] = {}
+    problems = []
+    for table, build in sorted(catalog.index.builds.items()):
+        kind = catalog.index.kinds[table]
+        facts[table] = f"{kind}, recall@10 {build.recall:.3f}"
+        if build.recall < LOWEST_RECALL:
+            problems.append(
+                f"{table}: its {kind} index finds {build.recall:.2f} of the ten nearest, less than "
+                f"{LOWEST_RECALL}; raise EXACT_UP_TO in serving/index_table.py above "
+                f"{catalog.index.chunks[table]:,} to search it exactly"
+            )
+    return Finding(problems, facts)
 
 
 def leaks_found(report: ScanReport) -> Finding:

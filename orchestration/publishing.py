@@ -17,6 +17,7 @@ from orchestration.checks import (
     leaks_found,
     live_rows,
     raw_columns,
+    recall_low,
     rows_differ,
     too_stale,
     unclassified_columns,
@@ -32,6 +33,7 @@ from serving.layout import PRIVACY_FILE
 from serving.leak_scan.scan import scan
 from serving.leak_scan.targets import snapshot_target
 from serving.leak_scan.values import personal_values
+from serving.privacy.origins import column_origins
 from serving.privacy.page import page
 from serving.privacy.proof import Proof
 from serving.snapshot_store import write_durably
@@ -42,6 +44,7 @@ CLASSIFIED = "every_raw_column_is_classified"
 PROVEN = "no_personal_column_reaches_an_agent_unmasked"
 NO_PERSONAL_DATA = "no_personal_data_in_published_text"
 RECONCILED = "rows_reconcile_with_raw"
+RECALL = "index_recall_is_high_enough"
 FRESH = "within_its_freshness_limit"
 
 
@@ -92,7 +95,9 @@ def publish(
         first = before_publishing(warehouse, declarations, proof)
         if not all(finding.passed for finding in first.values()):
             raise PublicationRefused(first)
-        candidate = snapshot.export_views(home, available, on_progress, is_fresh=is_fresh)
+        candidate = snapshot.export_views(
+            home, available, on_progress, is_fresh=is_fresh, origins=column_origins(proof)
+        )
         values = personal_values(warehouse, declarations, partial(writing, home))
         raw = live_rows(
             warehouse, (v.serve.rows_from for v in available.views.values() if v.serve.rows_from)
@@ -103,6 +108,7 @@ def publish(
         snapshot.verify(candidate)
         catalog, folder = candidate.catalog(), candidate.folder
         findings = first | _of_views(catalog, available, raw)
+        findings["search_index", RECALL] = recall_low(catalog)
         leaks = scan([snapshot_target(folder, catalog)], values, keys=keys)
         findings["snapshot", NO_PERSONAL_DATA] = leaks_found(leaks)
         missing = sorted(set(declarations.views) - set(available.views))

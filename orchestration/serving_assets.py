@@ -20,14 +20,17 @@ from orchestration.publishing import (
     FRESH,
     NO_PERSONAL_DATA,
     PROVEN,
+    RECALL,
     RECONCILED,
     Publication,
     publish,
 )
 from orchestration.resources import Settings
+from serving.catalog import Catalog, IndexInfo, TableBuild
 from serving.declarations import AGENT_SCHEMA, Declarations
 from serving.embedder import MiniLm, builtin_model_dir
 from serving.errors import PublishError
+from serving.index import FIRST
 
 OWNER = "team:data"
 GROUP = "serving"
@@ -75,6 +78,8 @@ def serving_assets(
                 + "; ".join(published.blocking),
                 allow_retries=False,
             )
+        for table, build in _rewritten(published.catalog):
+            context.log.info(f"the index of {table} was written anew: {build.because}")
         if published.missing:
             context.log.warning(f"not loaded yet: {', '.join(published.missing)}")
         yield from _results(published, declarations)
@@ -155,6 +160,12 @@ def _check_specs(declarations: Declarations) -> list[dg.AssetCheckSpec]:
                 "No published cell or byte holds a personal value of the sources, a key, or what "
                 "looks like an e-mail, phone, card, IBAN or SSN"
             ),
+        ),
+        dg.AssetCheckSpec(
+            RECALL,
+            asset=SEARCH_INDEX,
+            blocking=True,
+            description="The vector index finds at least 95 % of what an exact search finds",
         ),
     ]
     for name, view in declarations.views.items():
@@ -237,8 +248,7 @@ def _results(
         if as_of is not None:
             metadata["data as of"] = dg.MetadataValue.timestamp(as_of)
         yield dg.MaterializeResult(asset_key=[GROUP, name], metadata=metadata)
-    chunks = sum(catalog.index.chunks.values()) if catalog.index else 0
-    yield dg.MaterializeResult(asset_key=SEARCH_INDEX, metadata={"dagster/row_count": chunks})
+    yield dg.MaterializeResult(asset_key=SEARCH_INDEX, metadata=_index_metadata(catalog.index))
     yield dg.MaterializeResult(
         asset_key=SNAPSHOT,
         metadata={
@@ -246,6 +256,35 @@ def _results(
             "expired": ", ".join(published.expired) or "none",
         },
     )
+
+
+def _rewritten(catalog: Catalog) -> list[tuple[str, TableBuild]]:
+    """The tables of the index that this publication wrote whole although there was an earlier."""
+    builds = catalog.index.builds.items() if catalog.index else ()
+    return [
+        (table, one)
+        for table, one in builds
+        if one.written_in == catalog.snapshot_id and one.because != FIRST
+    ]
+
+
+def _index_metadata(index: IndexInfo | None) -> dict[str, Any]:
+    if index is None:
+        return {"dagster/row_count": 0}
+    lines = ["| table | chunks | index | recall@10 | written because | updates since |"]
+    lines.append("| --- | ---: | --- | ---: | --- | ---: |")
+    for table, build in sorted(index.builds.items()):
+        lines.append(
+            f"| {table} | {index.chunks[table]:,} | {index.kinds[table]} | {build.recall:.3f} "
+            f"| {build.because} | {build.updates} |"
+        )
+    return {
+        "dagster/row_count": sum(index.chunks.values()),
+        "model": index.model,
+        "texts embedded": index.embedded,
+        "vectors carried over": index.carried,
+        "tables": dg.MetadataValue.md("\n".join(lines)),
+    }
 
 
 def _preview(file: Path, view: str) -> str:

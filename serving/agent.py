@@ -14,6 +14,7 @@ from serving.caller import NOTHING_SAID, Caller
 from serving.descriptions import Detail
 from serving.envelope import Answer, Refusal
 from serving.errors import NoSnapshot
+from serving.fusion import Mode
 from serving.gateway import Gateway
 from serving.layout import pointer_path
 from serving.reader import Scalar
@@ -100,9 +101,10 @@ class Agent:
         table: str | None = None,
         filter: Mapping[str, Scalar | list[Scalar]] | None = None,
         limit: int | None = None,
+        mode: Mode = "hybrid",
         snapshot_id: str | None = None,
     ) -> Answer | Refusal:
-        """Rows by meaning and words, best first."""
+        """Rows by meaning and words, best first; ``mode`` asks one of them alone."""
         wanted = None if filter is None else dict(filter)
         return self._call(
             "search",
@@ -110,6 +112,7 @@ class Agent:
             table=table,
             filter=wanted,
             limit=limit,
+            mode=mode,
             snapshot_id=snapshot_id,
         )
 

@@ -15,14 +15,31 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ColumnOrigin(_Part):
+    """A raw column that flows into a view's column.
+
+    ``masks`` are the functions between, ``path`` the columns of the models, the view's own last.
+    """
+
+    table: str
+    column: str
+    privacy: str | None
+    masks: list[str]
+    path: list[str]
+
+
 class CatalogColumn(_Part):
-    """A column of a view; ``mask`` is None where the value is the source's own."""
+    """A column of a view; ``mask`` is None where the value is the source's own.
+
+    ``origins`` are the raw columns behind it; None where nothing was proven.
+    """
 
     name: str
     type: str
     description: str
     mask: str | None = None
     untrusted: bool = False
+    origins: list[ColumnOrigin] | None = None
 
 
 class SearchSpec(_Part):
@@ -87,6 +104,7 @@ class Limits(_Part):
     run at once as ``concurrent`` says; a further one waits up to ``wait_seconds``. Together they
     may run ``seconds_per_minute``. ``identical_calls``: the same call so often in a row within a
     minute, with the same data; by default a quarter of ``calls_per_minute``, and 20 at least.
+    ``memory_mb`` is what one of its worker processes may hold.
     """
 
     rows: int = Field(default=1_000, ge=1)
@@ -117,6 +135,23 @@ class CatalogAgent(_Part):
     row_filtered: list[str] = []
 
 
+class TableBuild(_Part):
+    """How a table of the index came about: in which snapshot it was written whole, and why.
+
+    ``layout`` changes with the search columns, the chunking or the model. ``updates`` counts the
+    snapshots since it was last written whole, ``removed`` the chunks that their files still hold.
+    ``probes`` are the parts of the vector index that a search looks at, ``recall`` is recall@10.
+    """
+
+    layout: str
+    written_in: str
+    because: str
+    updates: int = 0
+    removed: int = 0
+    probes: int | None = None
+    recall: float = 1.0
+
+
 class IndexInfo(_Part):
     """The vector index of a snapshot; ``kinds`` tells the index kind of each table.
 
@@ -130,6 +165,7 @@ class IndexInfo(_Part):
     chunks: dict[str, int]
     kinds: dict[str, str]
     recipes: dict[str, str] = {}
+    builds: dict[str, TableBuild] = {}
     embedded: int = 0
     carried: int = 0
 

@@ -4,7 +4,7 @@ view file -> rows -> chunks with the row's key and its filter columns
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,12 +19,15 @@ from serving.identifiers import quoted
 from serving.lookup_store import INTEGERS
 from serving.values import to_json
 
+_BATCH_ROWS = 1_000
+
 
 @dataclass(frozen=True)
 class Document:
     """One chunk of one row; ``key`` is an integer or a text, as the lookup store keeps it."""
 
     chunk_id: str
+    row_hash: str
     key: int | str
     number: int
     title: str
@@ -43,20 +46,47 @@ class Document:
         return hashlib.sha256(self.embedded_text.encode()).hexdigest()[:32]
 
 
-def documents(file: Path, view: CatalogView) -> Iterator[Document]:
-    """Yield the documents of every row of a view file."""
+def documents(
+    file: Path, view: CatalogView, keys: Collection[int | str] | None = None
+) -> Iterator[Document]:
+    """Yield the documents of every row of a view file, or of the rows with these keys."""
     search = view.search
     assert search is not None
     wanted = list(dict.fromkeys([view.key, *search.text, *_titles(search), *search.filters]))
     kinds = {column.name: column.type for column in view.columns}
     selected = ", ".join(quoted(name) for name in wanted)
+    for values in _rows(file, view, f"{_row_hash(wanted)}, {selected}"):
+        row = dict(zip(wanted, values[1:], strict=True))
+        key = _key(kinds[view.key], row[view.key])
+        if keys is None or key in keys:
+            yield from _row_documents(view, search, kinds, row, key, values[0])
+
+
+def row_hashes(file: Path, view: CatalogView) -> dict[int | str, str]:
+    """Return for each row's key a hash over all that its documents are made of."""
+    search = view.search
+    assert search is not None
+    wanted = list(dict.fromkeys([view.key, *search.text, *_titles(search), *search.filters]))
+    kinds = {column.name: column.type for column in view.columns}
+    rows = _rows(file, view, f"{_row_hash(wanted)}, {quoted(view.key)}")
+    return {_key(kinds[view.key], key): row_hash for row_hash, key in rows}
+
+
+def _row_hash(columns: list[str]) -> str:
+    fields = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in columns)
+    return f"md5(to_json(struct_pack({fields}))::varchar)"
+
+
+def _rows(file: Path, view: CatalogView, selected: str) -> Iterator[tuple[Any, ...]]:
     with duckdb.connect(str(file), read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
         result = connection.execute(f"select {selected} from {quoted(view.name)}")
-        while batch := result.fetchmany(1_000):
-            for values in batch:
-                row = dict(zip(wanted, values, strict=True))
-                yield from _row_documents(view, search, kinds, row)
+        while batch := result.fetchmany(_BATCH_ROWS):
+            yield from batch
+
+
+def _key(kind: str, value: Any) -> int | str:
+    return int(value) if kind in INTEGERS else _as_text(value)
 
 
 def _titles(search: SearchSpec) -> list[str]:
@@ -64,15 +94,20 @@ def _titles(search: SearchSpec) -> list[str]:
 
 
 def _row_documents(
-    view: CatalogView, search: SearchSpec, kinds: dict[str, str], row: dict[str, Any]
+    view: CatalogView,
+    search: SearchSpec,
+    kinds: dict[str, str],
+    row: dict[str, Any],
+    key: int | str,
+    row_hash: str,
 ) -> Iterator[Document]:
     title = _as_text(row[search.title]) if search.title else ""
     texts = [_as_text(row[name]) for name in search.text if name != search.title]
     filters = {name: filter_value(kinds[name], to_json(row[name])) for name in search.filters}
-    key = row[view.key] if kinds[view.key] in INTEGERS else _as_text(row[view.key])
     for chunk in chunk_text(title, "\n\n".join(text for text in texts if text)):
         yield Document(
             chunk_id=chunk_id(view.name, key, chunk.number),
+            row_hash=row_hash,
             key=key,
             number=chunk.number,
             title=title,

@@ -6,33 +6,62 @@ view file -> documents -> vectors (carried over where the text is known) -> inde
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lancedb
 
 from serving.candidate import Candidate
-from serving.catalog import CATALOG_FILE, Catalog, CatalogView, IndexInfo, Store
+from serving.catalog import CATALOG_FILE, Catalog, CatalogView, IndexInfo, Store, TableBuild
 from serving.chunking import CHUNKING
 from serving.declarations import Declarations
-from serving.documents import documents
+from serving.documents import Document, documents, row_hashes
 from serving.embedder import Embedder
 from serving.errors import NoSnapshot
-from serving.index_table import EXACT_UP_TO, Vectors, stored_vectors, write_table
-from serving.layout import DRAFT_FILE, INDEX
+from serving.index_table import (
+    EXACT_UP_TO,
+    Vectors,
+    Written,
+    kind_for,
+    stored_rows,
+    stored_vectors,
+    update_table,
+    words_file,
+    write_table,
+)
+from serving.layout import DRAFT_FILE, INDEX, VECTORS, building_folder
 from serving.snapshot_build import Progress
 from serving.snapshot_store import current, write_durably
+from serving.vector_cache import embed_texts, forget
 
 # Changes when equal documents would be stored differently, so that no old table is linked.
-_FORMAT = "2"
+_FORMAT = "3"
+FIRST = "it is the first"
+# What was removed stays in linked files; past this share a table is written anew, and clean.
+_MOST_REMOVED = 0.1
+# Each update adds files that a search has to open.
+_MOST_UPDATES = 50
 
 
 @dataclass(frozen=True)
 class _Published:
-    """The index of the snapshot that answers now."""
+    """The index of the snapshot that answers now, of the same model."""
 
     folder: Path
     info: IndexInfo
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One table to be built: all its documents, or where ``removed`` is given those that differ."""
+
+    table: str
+    view: CatalogView
+    layout: str
+    because: str
+    found: list[Document]
+    removed: list[int | str] | None = None
+    gone: int = 0
 
 
 def build_index(
@@ -45,16 +74,18 @@ def build_index(
 ) -> IndexInfo | None:
     """Write the index, then ``catalog.json``; None where no view is searched.
 
-    Texts that the published snapshot has embedded by the same model are not embedded again;
-    ``is_fresh`` takes these vectors, but shares no file.
+    It begins as a linked copy of the published one: unchanged tables stay as they are, in others
+    the rows that differ are replaced. Texts that the same model has embedded are not embedded
+    again. ``is_fresh`` takes their vectors, but shares no file.
     """
     catalog = candidate.catalog()
-    info = _build(candidate, catalog, embedder, on_progress, is_fresh)
+    info = _build(candidate, catalog, embedder, on_progress or _silent, is_fresh)
     final = catalog.model_copy(
         update={"index": info, "contract_version": declarations.contract_version}
     )
     write_durably(candidate.folder / CATALOG_FILE, final.model_dump_json(indent=2))
     (candidate.folder / DRAFT_FILE).unlink(missing_ok=True)
+    forget(_vectors_folder(candidate))
     return info
 
 
@@ -62,49 +93,134 @@ def _build(
     candidate: Candidate,
     catalog: Catalog,
     embedder: Embedder,
-    on_progress: Progress | None,
+    on_progress: Progress,
     is_fresh: bool,
 ) -> IndexInfo | None:
     stores = _searched(catalog)
     if not stores:
         return None
-    published = _published(candidate.home, embedder)
+    published, because = _published(candidate.home, embedder)
     recipes = {table: _recipe(view, store, embedder) for table, (view, store) in stores.items()}
-    unchanged = [
-        name for name in stores if not is_fresh and _is_unchanged(name, recipes[name], published)
-    ]
-    changed = {
-        table: list(documents(candidate.folder / store.duckdb, view))
-        for table, (view, store) in stores.items()
-        if table not in unchanged
-    }
     folder = candidate.folder / INDEX
     folder.mkdir()
-    chunks = {table: len(found) for table, found in changed.items()}
-    kinds: dict[str, str] = {}
-    if published:
-        for table in unchanged:
-            link_folder(published.folder / f"{table}.lance", folder / f"{table}.lance")
-            chunks[table] = published.info.chunks[table]
-            kinds[table] = published.info.kinds[table]
-    texts = {one.content_hash: one.embedded_text for found in changed.values() for one in found}
+    built: dict[str, tuple[Written, TableBuild]] = {}
+    parts: list[_Part] = []
+    for table, (view, store) in stores.items():
+        if published and not is_fresh and published.info.recipes.get(table) == recipes[table]:
+            _link(published, folder, table)
+            built[table] = _as_before(published.info, table)
+        else:
+            file = candidate.folder / store.duckdb
+            parts.append(_part(file, table, view, embedder, published, because, is_fresh))
+    texts = {one.content_hash: one.embedded_text for part in parts for one in part.found}
     carried = stored_vectors(published.folder, published.info, texts) if published else {}
-    fresh = _embed({h: t for h, t in texts.items() if h not in carried}, embedder, on_progress)
+    fresh = embed_texts(
+        {name: text for name, text in texts.items() if name not in carried},
+        embedder,
+        _vectors_folder(candidate),
+        lambda done, total: on_progress("embed", done, total),
+    )
     vectors = {**carried, **fresh}
-    for number, (table, found) in enumerate(changed.items(), start=1):
-        kinds[table] = write_table(folder, table, stores[table][0], found, vectors, embedder)
-        if on_progress:
-            on_progress("index", number, len(changed))
+    for number, part in enumerate(parts, start=1):
+        built[part.table] = _write(candidate, part, vectors, embedder.dimensions, published)
+        on_progress("index", number, len(parts))
     return IndexInfo(
         folder=INDEX,
         model=embedder.model,
         dimensions=embedder.dimensions,
-        chunks=chunks,
-        kinds=kinds,
+        chunks={table: written.chunks for table, (written, _) in built.items()},
+        kinds={table: written.kind for table, (written, _) in built.items()},
         recipes=recipes,
+        builds={table: build for table, (_, build) in built.items()},
         embedded=len(fresh),
         carried=len(carried),
     )
+
+
+def _part(
+    file: Path,
+    table: str,
+    view: CatalogView,
+    embedder: Embedder,
+    published: _Published | None,
+    because: str,
+    is_fresh: bool,
+) -> _Part:
+    """Say what has to be written of a table: the rows that differ where that is enough."""
+    layout = _layout(view, embedder)
+    before = published.info.builds.get(table) if published else None
+    if is_fresh:
+        because = "no file may be shared with an earlier snapshot"
+    elif published and before is None:
+        because = "the table is new"
+    elif before and before.layout != layout:
+        because = "the search columns or the chunking changed"
+    elif published and before:
+        delta = _delta(file, table, view, layout, published, before)
+        if isinstance(delta, _Part):
+            return delta
+        because = delta
+    return _Part(table, view, layout, because, list(documents(file, view)))
+
+
+def _delta(
+    file: Path,
+    table: str,
+    view: CatalogView,
+    layout: str,
+    published: _Published,
+    before: TableBuild,
+) -> _Part | str:
+    """Return the rows that differ from the published table, or why it has to be written anew."""
+    chunks = published.info.chunks[table]
+    if not chunks:
+        return "the table was empty"
+    if before.updates >= _MOST_UPDATES:
+        return f"it has been updated {before.updates} times"
+    old = stored_rows(published.folder, table)
+    new = row_hashes(file, view)
+    removed = [key for key, row_hash in old.items() if new.get(key) != row_hash]
+    gone = before.removed + chunks * len(removed) // len(old)
+    if gone > _MOST_REMOVED * chunks:
+        return "a tenth of it changed since it was last written"
+    changed = {key for key, row_hash in new.items() if old.get(key) != row_hash}
+    found = list(documents(file, view, changed)) if changed else []
+    if kind_for(chunks + len(found)) != published.info.kinds[table]:
+        return "its size asks for another kind of index"
+    return _Part(table, view, layout, before.because, found, removed, gone)
+
+
+def _write(
+    candidate: Candidate,
+    part: _Part,
+    vectors: Vectors,
+    dimensions: int,
+    published: _Published | None,
+) -> tuple[Written, TableBuild]:
+    folder = candidate.folder / INDEX
+    if part.removed is None or published is None:
+        written = write_table(folder, part.table, part.view, part.found, vectors, dimensions)
+        build = TableBuild(
+            layout=part.layout,
+            written_in=candidate.snapshot_id,
+            because=part.because,
+            probes=written.probes,
+            recall=written.recall,
+        )
+        return written, build
+    _link(published, folder, part.table)
+    chunks = update_table(
+        folder, part.table, part.view, part.removed, part.found, vectors, dimensions
+    )
+    written, before = _as_before(published.info, part.table)
+    update = {"updates": before.updates + 1, "removed": part.gone}
+    return replace(written, chunks=chunks), before.model_copy(update=update)
+
+
+def _as_before(info: IndexInfo, table: str) -> tuple[Written, TableBuild]:
+    build = info.builds[table]
+    written = Written(info.chunks[table], info.kinds[table], build.probes, build.recall)
+    return written, build
 
 
 def _searched(catalog: Catalog) -> dict[str, tuple[CatalogView, Store]]:
@@ -115,34 +231,40 @@ def _searched(catalog: Catalog) -> dict[str, tuple[CatalogView, Store]]:
     }
 
 
-def _published(home: Path, embedder: Embedder) -> _Published | None:
+def _published(home: Path, embedder: Embedder) -> tuple[_Published | None, str]:
+    """Return the index that can be taken over, or why none can."""
     try:
         folder, catalog = current(home)
     except NoSnapshot:
-        return None
+        return None, FIRST
     info = catalog.index
-    if info is None or (info.model, info.dimensions) != (embedder.model, embedder.dimensions):
-        return None
-    return _Published(folder / info.folder, info)
+    if info is None:
+        return None, FIRST
+    if (info.model, info.dimensions) != (embedder.model, embedder.dimensions):
+        return None, f"the model changed from {info.model} to {embedder.model}"
+    return _Published(folder / info.folder, info), ""
 
 
 def _recipe(view: CatalogView, store: Store, embedder: Embedder) -> str:
     """Return a hash over all that decides what a table holds."""
-    parts = [
-        _FORMAT,
-        lancedb.__version__,
-        store.content_hash,
-        view.search.model_dump_json() if view.search else "",
-        CHUNKING,
-        embedder.model,
-        str(embedder.dimensions),
-        str(EXACT_UP_TO),
-    ]
+    return _hash(store.content_hash, _layout(view, embedder))
+
+
+def _layout(view: CatalogView, embedder: Embedder) -> str:
+    """Return a hash over all but the rows."""
+    search = view.search.model_dump_json() if view.search else ""
+    model = (embedder.model, str(embedder.dimensions))
+    return _hash(_FORMAT, lancedb.__version__, search, view.key, CHUNKING, *model, str(EXACT_UP_TO))
+
+
+def _hash(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _is_unchanged(table: str, recipe: str, published: _Published | None) -> bool:
-    return published is not None and published.info.recipes.get(table) == recipe
+def _link(published: _Published, folder: Path, table: str) -> None:
+    link_folder(published.folder / f"{table}.lance", folder / f"{table}.lance")
+    words = words_file(table)
+    shutil.copyfile(published.folder / words, folder / words)
 
 
 def link_folder(source: Path, target: Path) -> None:
@@ -154,11 +276,9 @@ def link_folder(source: Path, target: Path) -> None:
         shutil.copytree(source, target)
 
 
-def _embed(texts: dict[str, str], embedder: Embedder, on_progress: Progress | None) -> Vectors:
-    def tell(done: int, total: int) -> None:
-        if on_progress:
-            on_progress("embed", done, total)
+def _vectors_folder(candidate: Candidate) -> Path:
+    return building_folder(candidate.home) / VECTORS
 
-    if not texts:
-        return {}
-    return dict(zip(texts, embedder.embed(list(texts.values()), tell), strict=True))
+
+def _silent(step: str, done: int, total: int) -> None:
+    """Tell nobody."""

@@ -1,19 +1,29 @@
-"""One LanceDB table of an index: its columns, its vectors and its two search indexes."""
+"""One LanceDB table of an index: written anew, or brought up to date in a linked copy.
 
-from collections.abc import Container
+documents, vectors -> rows, words, full-text index, vector index by size -> kind, recall
+"""
+
+import warnings
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import lancedb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from lancedb.expr import col
 from lancedb.index import FTS, IvfFlat
+from lancedb.table import Table
 
 from serving.catalog import CatalogView, IndexInfo
 from serving.documents import Document, filter_kind
-from serving.embedder import Embedder
+from serving.index_recall import probes_and_recall
 from serving.lookup_store import INTEGERS
 from serving.terms import searchable_terms
+from serving.vocabulary import count_words, read_words, write_words
 
 # Exact search of 100,000 vectors takes 167 ms, IVF_FLAT 4.5 ms at recall 1.0; IVF_PQ has 0.33.
 EXACT_UP_TO = 50_000
@@ -21,8 +31,34 @@ EXACT = "exact"
 FILTER_PREFIX = "filter_"
 _LONGEST_TERM = 64
 _BATCH_ROWS = 4_096
+# An expression of more values takes longer to read than the rows that it leaves out.
+_MOST_NAMED = 5_000
 
-Vectors = dict[str, npt.NDArray[np.float32]]
+Matrix = npt.NDArray[np.float32]
+Vectors = dict[str, Matrix]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A table as it was written: its vector index, how many of its parts are looked at, recall@10.
+
+    An exact search has no parts, and finds what there is.
+    """
+
+    chunks: int
+    kind: str = EXACT
+    probes: int | None = None
+    recall: float = 1.0
+
+
+def words_file(table: str) -> str:
+    """The name of the file with a table's words."""
+    return f"{table}.words"
+
+
+def kind_for(chunks: int) -> str:
+    """The kind of vector index for so many chunks."""
+    return EXACT if chunks <= EXACT_UP_TO else "IVF_FLAT"
 
 
 def write_table(
@@ -31,44 +67,101 @@ def write_table(
     view: CatalogView,
     found: list[Document],
     vectors: Vectors,
-    embedder: Embedder,
-) -> str:
-    """Write one table with its indexes and return the kind of its vector index."""
-    data = pa.table(
-        {
-            **_columns(view, found),
-            "terms": pa.array([searchable_terms(one.embedded_text) for one in found], pa.string()),
-            "vector": _vectors(found, vectors, embedder.dimensions),
-        }
-    )
-    table = lancedb.connect(folder).create_table(name, data)
+    dimensions: int,
+) -> Written:
+    """Write one table with its words and its search indexes."""
+    terms = [searchable_terms(one.embedded_text) for one in found]
+    matrix = _matrix(found, vectors, dimensions)
+    table = lancedb.connect(folder).create_table(name, _data(view, found, terms, matrix))
+    write_words(folder / words_file(name), count_words(terms))
     if not found:
-        return EXACT
+        return Written(0)
     # ICU finds words where no spaces are; "split" parts them at signs as the simple one does.
     words = FTS(base_tokenizer="icu/split", max_token_length=_LONGEST_TERM)
     table.create_index("terms", config=words)
-    if len(found) <= EXACT_UP_TO:
-        return EXACT
+    kind = kind_for(len(found))
+    if kind == EXACT:
+        return Written(len(found))
     table.create_index("vector", config=IvfFlat(distance_type="dot"))
-    return "IVF_FLAT"
+    probes, recall = probes_and_recall(table, matrix)
+    return Written(len(found), kind, probes, recall)
 
 
-def stored_vectors(folder: Path, info: IndexInfo, wanted: Container[str]) -> Vectors:
+def update_table(
+    folder: Path,
+    name: str,
+    view: CatalogView,
+    removed: Sequence[int | str],
+    found: list[Document],
+    vectors: Vectors,
+    dimensions: int,
+) -> int:
+    """Replace the rows of some keys in a linked copy and return how many chunks it has then.
+
+    Removed rows stay in the copy's files, unreachable, until the table is next written anew.
+    """
+    table = lancedb.connect(folder).open_table(name)
+    words = read_words(folder / words_file(name))
+    for some in _parts(removed):
+        where = col("key_text").isin([str(key) for key in some])
+        rows = table.search().where(where).select(["terms"]).to_arrow()
+        words.subtract(count_words(rows["terms"].to_pylist()))
+        table.delete(where)
+    if found:
+        terms = [searchable_terms(one.embedded_text) for one in found]
+        table.add(_data(view, found, terms, _matrix(found, vectors, dimensions)))
+        words.update(count_words(terms))
+    (folder / words_file(name)).unlink(missing_ok=True)
+    write_words(folder / words_file(name), words)
+    with warnings.catch_warnings():
+        # It warns of readers of older versions: nobody reads a candidate.
+        warnings.filterwarnings(
+            "ignore", message="optimize.cleanup_older_than=0", category=UserWarning
+        )
+        table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
+    return int(table.count_rows())
+
+
+def stored_rows(folder: Path, name: str) -> dict[int | str, str]:
+    """Return the hash of each row that a table has chunks of."""
+    rows = lancedb.connect(folder).open_table(name).search().select(["key", "row_hash"]).to_arrow()
+    return dict(zip(rows["key"].to_pylist(), rows["row_hash"].to_pylist(), strict=True))
+
+
+def stored_vectors(folder: Path, info: IndexInfo, wanted: Collection[str]) -> Vectors:
     """Return the vectors that an index has for these content hashes."""
     known: Vectors = {}
     database = lancedb.connect(folder)
-    for table in info.chunks:
-        rows = database.open_table(table).search().select(["content_hash", "vector"])
-        for batch in rows.to_batches(_BATCH_ROWS):
+    for name in info.chunks:
+        table = database.open_table(name)
+        for batch in _vector_batches(table, wanted):
             matrix = batch["vector"].flatten().to_numpy(zero_copy_only=False)
             matrix = matrix.reshape(batch.num_rows, info.dimensions)
-            for content_hash, vector in zip(batch["content_hash"].to_pylist(), matrix, strict=True):
-                if content_hash in wanted:
-                    known[content_hash] = vector
+            known.update(_chosen(batch["content_hash"].to_pylist(), matrix, wanted))
     return known
 
 
-def _columns(view: CatalogView, found: list[Document]) -> dict[str, pa.Array]:
+def _chosen(
+    names: Iterable[str], matrix: Matrix, wanted: Container[str]
+) -> Iterator[tuple[str, Matrix]]:
+    return ((name, row) for name, row in zip(names, matrix, strict=True) if name in wanted)
+
+
+def _vector_batches(table: Table, wanted: Collection[str]) -> Iterator[Any]:
+    if not wanted:
+        return
+    rows = table.search().select(["content_hash", "vector"])
+    if len(wanted) <= _MOST_NAMED:
+        rows = rows.where(col("content_hash").isin(list(wanted)))
+    yield from rows.to_batches(_BATCH_ROWS)
+
+
+def _parts(keys: Sequence[int | str]) -> Iterator[Sequence[int | str]]:
+    for start in range(0, len(keys), _MOST_NAMED):
+        yield keys[start : start + _MOST_NAMED]
+
+
+def _data(view: CatalogView, found: list[Document], terms: list[str], matrix: Matrix) -> pa.Table:
     types = {column.name: column.type for column in view.columns}
     key_kind = pa.int64() if types[view.key] in INTEGERS else pa.string()
     columns = {
@@ -79,16 +172,20 @@ def _columns(view: CatalogView, found: list[Document]) -> dict[str, pa.Array]:
         "title": pa.array([one.title for one in found], pa.string()),
         "heading": pa.array([one.heading for one in found], pa.string()),
         "text": pa.array([one.text for one in found], pa.string()),
+        "row_hash": pa.array([one.row_hash for one in found], pa.string()),
         "content_hash": pa.array([one.content_hash for one in found], pa.string()),
     }
     for name in view.search.filters if view.search else []:
         values = [one.filters[name] for one in found]
         columns[f"{FILTER_PREFIX}{name}"] = pa.array(values, filter_kind(types[name]))
-    return columns
+    columns["terms"] = pa.array(terms, pa.string())
+    flat = pa.array(matrix.reshape(-1))
+    columns["vector"] = pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
+    return pa.table(columns)
 
 
-def _vectors(found: list[Document], vectors: Vectors, dimensions: int) -> pa.Array:
+def _matrix(found: list[Document], vectors: Vectors, dimensions: int) -> Matrix:
     matrix = np.empty((len(found), dimensions), dtype=np.float32)
     for row, one in enumerate(found):
         matrix[row] = vectors[one.content_hash]
-    return pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), dimensions)
+    return matrix

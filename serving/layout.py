@@ -6,10 +6,11 @@ published/snapshots/<id>/         one immutable folder a snapshot
     privacy.html                  why no personal value is in here; for people, no agent reads it
     views/<view>.duckdb           SQL; <view>.<agent>.duckdb where the agent's rows are filtered
     views/<view>.sqlite           lookups
-    index/                        LanceDB
+    index/                        LanceDB, and the words of each of its tables
 published/building/<id>/          a candidate; swept by the next publish
     draft.json                    its catalog until the index is built
 published/building/<id>.lock      held by the process that builds it
+published/building/vectors/       of an index that is being built, in case its process is killed
 """
 
 import re
@@ -18,6 +19,7 @@ from pathlib import Path
 POINTER_FILE = "current.json"
 SNAPSHOTS = "snapshots"
 BUILDING = "building"
+VECTORS = "vectors"
 VIEWS = "views"
 INDEX = "index"
 PRIVACY_FILE = "privacy.html"

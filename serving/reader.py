@@ -10,10 +10,12 @@ from typing import Any
 
 from serving import freshness
 from serving.catalog import CatalogAgent, CatalogView, Limits
+from serving.column_lineage import lineage
 from serving.descriptions import Detail, about, described
 from serving.envelope import Column, Freshness
 from serving.errors import InvalidArgument, StaleData, UnknownTable
 from serving.found import Found, within
+from serving.fusion import Mode
 from serving.marks import answer_columns, trust_of
 from serving.opened import OpenSnapshot
 from serving.provenance import output_origins
@@ -111,6 +113,7 @@ class Reader:
         table: str | None,
         filters: Mapping[str, Scalar | list[Scalar]],
         limit: int | None,
+        mode: Mode = "hybrid",
     ) -> Found:
         """The rows that say what the query means, or contain its words; best first."""
         names, warnings = self._searchable(table)
@@ -123,7 +126,7 @@ class Reader:
             if (store := self.agent.stores[name]).index_table is not None
         }
         most = min(self.limits.rows, limit or 10)
-        hits = index.search(tables, query, filters=filters, limit=most + 1)
+        hits = index.search(tables, query, filters=filters, limit=most + 1, mode=mode)
         rows = [
             {
                 "table": hit.table,
@@ -131,7 +134,10 @@ class Reader:
                 "title": hit.title,
                 "heading": hit.heading,
                 "snippet": hit.snippet,
-                "score": round(hit.score, 4),
+                "highlights": hit.highlights,
+                "score": hit.score,
+                "confidence": hit.confidence,
+                "also": hit.also,
             }
             for hit in hits
         ]
@@ -180,7 +186,7 @@ class Reader:
         return about(rows, tables=names)
 
     def get_lineage(self, table: str, column: str | None) -> Found:
-        """The raw tables behind a view, with the load and the watermark of each."""
+        """The raw columns behind each column of a view: masks, way, load and watermark of each."""
         view = self.view(table)
         names = {one.name: one for one in view.columns}
         if column is not None and column not in names:
@@ -188,19 +194,8 @@ class Reader:
                 f"{table} has no such column{_nearest(column, names)}",
                 allowed=list(names),
             )
-        masks = [names[column]] if column else view.columns
-        rows = [
-            {
-                "table": table,
-                "column": column,
-                "masks": {one.name: one.mask for one in masks if one.mask is not None},
-                "source_table": source.table,
-                "load_id": source.load_id,
-                "watermark": to_json(source.watermark),
-            }
-            for source in view.sources
-        ]
-        return about(rows, tables=[table])
+        asked = [names[column]] if column else view.columns
+        return about([row for one in asked for row in lineage(view, one)], tables=[table])
 
     def view(self, table: str) -> CatalogView:
         """One of the agent's views; UnknownTable names only what this agent has."""
@@ -281,7 +276,10 @@ class Reader:
                 Column(name=name, type="VARCHAR", masked=masked, trust=trust)
                 for name in ("title", "heading", "snippet")
             ),
+            Column(name="highlights", type="VARCHAR[]", masked=masked, trust=trust),
             Column(name="score", type="DOUBLE"),
+            Column(name="confidence", type="DOUBLE"),
+            Column(name="also", type=f"{key_type}[]", masked=any(key.mask for key in keys)),
         ]
 
 

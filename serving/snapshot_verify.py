@@ -11,6 +11,7 @@ from serving.catalog import CATALOG_FILE, Catalog, CatalogView, IndexInfo, Store
 from serving.chunking import has_text
 from serving.errors import PublishError
 from serving.identifiers import quoted
+from serving.index_table import words_file
 from serving.layout import PRIVACY_FILE
 from serving.lookup_store import count_rows
 from serving.snapshot_store import read_catalog
@@ -38,6 +39,8 @@ def _check_files(folder: Path, catalog: Catalog) -> None:
     known = {CATALOG_FILE, *(store.duckdb for store in stores)}
     known |= {store.lookup for store in stores if store.lookup}
     tables = set(catalog.index.chunks) if catalog.index else set()
+    if catalog.index:
+        known |= {f"{catalog.index.folder}/{words_file(table)}" for table in tables}
     for file in folder.rglob("*"):
         name = file.relative_to(folder).as_posix()
         if not file.is_file() or name in known or name == PRIVACY_FILE:

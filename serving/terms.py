@@ -6,6 +6,7 @@
 import re
 
 _WORD = re.compile(r"[^\W_]+(?:[-_./:][^\W_]+)*")
+_PLAIN = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _JOINT = re.compile(r"[-_./:]")
 _LONGEST_QUERY = 2_000
@@ -23,6 +24,11 @@ def query_terms(query: str) -> str:
     """Return the words of a query, without any sign that a search engine could read as syntax."""
     words = " ".join(dict.fromkeys(_WORD.findall(query[:_LONGEST_QUERY])))
     return " ".join([words, *_compounds(words)])
+
+
+def plain_words(text: str) -> list[str]:
+    """Return the runs of letters and digits in a text, in order."""
+    return _PLAIN.findall(text)
 
 
 def _compounds(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from typer.exceptions import TyperException
 
 from orchestration.cli import (
     answers,
+    audit,
     demo,
     forget,
     privacy,
@@ -33,6 +34,7 @@ token.register(app)
 forget.register(app)
 app.add_typer(sources.sources, name="source")
 app.add_typer(sources.quarantine, name="quarantine")
+app.add_typer(audit.app, name="audit")
 app.add_typer(demo.app, name="demo")
 app.add_typer(privacy.app, name="privacy")
 

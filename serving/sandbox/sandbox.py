@@ -16,8 +16,13 @@ from serving.catalog import Limits
 from serving.envelope import TruncatedBy
 from serving.errors import AnswerError, BudgetExceeded, InvalidArgument, NoSnapshot, QueryTimeout
 from serving.sandbox.gate import Checked, check
-from serving.sandbox.messages import DIED, TIMEOUT, Statement, explain
-from serving.sandbox.process import WorkerDiedError, WorkerProcess, WorkerTimeoutError
+from serving.sandbox.messages import DIED, MEMORY, TIMEOUT, Statement, explain
+from serving.sandbox.process import (
+    WorkerDiedError,
+    WorkerProcess,
+    WorkerTimeoutError,
+    WorkerTooLargeError,
+)
 
 _SPOILING = frozenset(
     {"InterruptException", "OutOfMemoryException", "MemoryError", "InternalException"}
@@ -129,6 +134,8 @@ class SqlSandbox:
                     reply = worker.ask(request, self._limits.seconds)
             except WorkerTimeoutError as error:
                 raise self._timeout() from error
+            except WorkerTooLargeError as error:
+                raise BudgetExceeded(MEMORY, memory_mb=self._limits.memory_mb) from error
             except WorkerDiedError as error:
                 raise (self._timeout() if error.by_cpu else BudgetExceeded(DIED)) from error
             if reply.get("error") in _SPOILING:
