@@ -1,4 +1,4 @@
-"""The same sixty calls over Python, the command line, HTTP and MCP: the same rows, masks, errors."""
+"""The same sixty calls over Python, command line, HTTP and MCP: the same rows, masks, errors."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -27,12 +27,12 @@ SQL = [
     "select * from agent_orders order by order_id desc",
     "select status, count(*) as n, sum(total) as total from agent_orders group by all order by 1",
     "select customer_key from agent_orders where order_id = 7",
-    "select null as nothing, 9007199254740993 as beyond, 0.1::double as tenth, 'NaN'::double as nan",
+    "select null as nothing, 9007199254740993 as beyond, 0.1::double as x, 'NaN'::double as y",
     "select 1.50::decimal(18,2) as price, 12345678901234567890.12::decimal(38,2) as long_price",
     "select {'a': [1, null], 'b': map {'k': date '2026-01-02'}} as nested",
     "select '\\xAA'::blob as bytes, interval '2 hours' as pause, time '03:04:05' as clock",
     "select 'Ünïcode \"quoted\" \\ 日本' as words, '<b>' as markup",
-    "select p.title, o.total from agent_products p join agent_orders o on o.order_id = p.product_id",
+    "select p.title, o.total from agent_products p join agent_orders o on order_id = product_id",
     "select * from agent_orders where false",
     "select 1 as a, 2 as a, 3 as a",
     "with big as (select * from agent_orders where total > 20) select count(*) as n from big",
@@ -168,7 +168,8 @@ def test_the_command_line_gives_the_same(
             words = typed(tool, given)
             if words is None:
                 continue
-            status = run([*words, "--agent", AGENT, "--home", str(published), "--json"])
+            command, *rest = words
+            status = run([command, "--agent", AGENT, "--home", str(published), "--json", *rest])
             assert told(json.loads(capsys.readouterr().out)) == own, words
             assert status == (0 if own["success"] else 2)
 
@@ -178,7 +179,8 @@ def test_a_command_s_own_process_gives_the_same(
 ) -> None:
     words = typed(*CALLS[2])
     assert words is not None
-    done = grounded(published, *words, "--agent", AGENT, "--json")
+    command, *rest = words
+    done = grounded(published, command, "--agent", AGENT, "--json", *rest)
     assert told(done.envelope()) == expected[2]
 
 
