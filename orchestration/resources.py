@@ -21,6 +21,9 @@ from ingestion.spec import SourceSpec
 from orchestration.errors import SettingsError
 from orchestration.key_store import demo_key, key_id, record_id, recorded_id
 from orchestration.key_strength import MIN_KEY_LENGTH, weakness
+from serving.catalog import EmbedderSpec
+from serving.embedder import Embedder
+from serving.embedders import keep_key, make_embedder
 from serving.snapshot_store import read_pointer
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -38,6 +41,7 @@ class Settings:
     home: Path
     sources: dict[str, SourceSpec]
     webhook_url: SecretStr | None
+    embedder: EmbedderSpec = EmbedderSpec()
 
     @property
     def dbt_compiled(self) -> Path:
@@ -69,7 +73,31 @@ def read_settings(home: Path | None = None) -> Settings:
         home=chosen.resolve(),
         sources=read_sources(),
         webhook_url=SecretStr(webhook) if webhook else None,
+        embedder=_embedder(os.environ.get("GROUNDED_EMBEDDER")),
     )
+
+
+def _embedder(chosen: str | None) -> EmbedderSpec:
+    """Read ``provider:model``, such as ``ollama:nomic-embed-text``; built in where none is set."""
+    if not chosen or chosen == "builtin":
+        return EmbedderSpec()
+    provider, separator, model = chosen.partition(":")
+    if not (provider and separator and model):
+        raise SettingsError(
+            "GROUNDED_EMBEDDER is provider:model: openai:NAME or ollama:NAME with "
+            "GROUNDED_EMBEDDER_URL, sentence-transformers:FOLDER_OR_NAME, or builtin"
+        )
+    return EmbedderSpec(
+        provider=provider, model=model, url=os.environ.get("GROUNDED_EMBEDDER_URL") or None
+    )
+
+
+def chosen_embedder(settings: Settings) -> Embedder:
+    """Return the model that embeds; its key goes to the home's secrets, where servers find it."""
+    key: object = os.environ.get("GROUNDED_EMBEDDER_KEY") or dlt.secrets.get("embedder.key")
+    text = None if key is None or settings.embedder.provider == "builtin" else str(key)
+    keep_key(settings.home, text)
+    return make_embedder(settings.embedder, text)
 
 
 def prepare_environment(settings: Settings) -> None:

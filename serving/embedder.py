@@ -15,6 +15,7 @@ import numpy.typing as npt
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
+from serving.catalog import EmbedderSpec
 from serving.errors import PublishError
 from serving.transformer import Transformer, one_core_a_product
 
@@ -41,6 +42,11 @@ class Embedder(Protocol):
         ...
 
     @property
+    def spec(self) -> EmbedderSpec:
+        """How to make the same model again, for whoever asks the index."""
+        ...
+
+    @property
     def dimensions(self) -> int:
         """The length of each vector."""
         ...
@@ -48,6 +54,12 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str], on_progress: EmbedProgress | None = None) -> Vectors:
         """Return one unit vector a text, in the order of the texts."""
         ...
+
+
+def unit_vectors(vectors: Vectors) -> Vectors:
+    """Bring each vector to length one; one of zeros stays."""
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors
 
 
 def builtin_model_dir() -> Path:
@@ -66,6 +78,7 @@ class MiniLm:
     """all-MiniLM-L6-v2: 384 dimensions, the first 256 tokens of a text; shared by threads."""
 
     model = MINILM
+    spec = EmbedderSpec()
     dimensions = MINILM_DIMENSIONS
 
     def __init__(self, model_dir: Path) -> None:
