@@ -5,6 +5,7 @@ texts -> tokens, sorted by length -> transformer -> mean of tokens -> unit vecto
 
 import importlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -93,6 +94,8 @@ class MiniLm:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._transformer = Transformer(load_file(weights))
+        # More threads than cores would only wait for each other, and for the interpreter's lock.
+        self._cores = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     def embed(self, texts: Sequence[str], on_progress: EmbedProgress | None = None) -> Vectors:
         """Return one unit vector a text, in the order of the texts."""
@@ -101,7 +104,8 @@ class MiniLm:
         batches = _batches([len(ids) for ids in tokens])
 
         def embed_batch(batch: list[int]) -> int:
-            vectors[batch] = self._transformer.forward([tokens[position] for position in batch])
+            with self._cores:
+                vectors[batch] = self._transformer.forward([tokens[at] for at in batch])
             return len(batch)
 
         done = told = 0
