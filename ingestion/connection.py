@@ -10,10 +10,11 @@ from urllib.parse import unquote, urlsplit
 
 import dlt
 from pydantic import SecretStr
+from typing_extensions import TypeIs
 
 from ingestion.demo import Demo, find
 from ingestion.errors import MissingSecret
-from ingestion.spec import SourceSpec
+from ingestion.spec import FilesSource, SourceSpec
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,15 @@ def points_at_demo(name: str, spec: SourceSpec) -> bool:
     return spec.demo and _secret(name, "url") is None
 
 
+def reads_home(spec: SourceSpec) -> TypeIs[FilesSource]:
+    """Say whether this source is a folder of our own, which needs no address."""
+    return isinstance(spec, FilesSource) and spec.home_folder is not None
+
+
 def connect(name: str, spec: SourceSpec, home: Path) -> Connection:
     """Return where the source is; MissingSecret says which variable to set."""
+    if reads_home(spec):
+        return Connection(SecretStr(str(home / str(spec.home_folder))))
     url = _secret(name, "url")
     if url is not None:
         return Connection(SecretStr(url), optional_secret(name, "token"))

@@ -53,8 +53,8 @@ class WarehouseDestination(duckdb):
         return _Client
 
     def capabilities(self, config: Any = None, naming: Any = None) -> Any:
-        """What DuckDB can do; the same throughout a load."""
-        if config is not None or naming is not None:
+        """What DuckDB can do; the same throughout a load, but where letters' case tells names."""
+        if config is not None or (naming is not None and naming.is_case_sensitive):
             return _transactional(super().capabilities(config, naming))
         if self._known is None:
             self._known = _transactional(super().capabilities())

@@ -40,6 +40,11 @@ class SourceFailed(IngestionError):
         super().__init__(f"source {source}: {reason}; {remedy}")
         self.source = source
         self.reason = reason
+        self._remedy = remedy
+
+    def lasting(self, duration: str) -> "SourceFailed":
+        """The same error, with a word on how long that has been so."""
+        return SourceFailed(self.source, self.reason, f"{duration}; {self._remedy}")
 
 
 class UnloadableTable(IngestionError):

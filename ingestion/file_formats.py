@@ -62,7 +62,10 @@ def file_rows(
     else:
         rows = _jsonl(content, set_aside, last_try)
     chunk: list[Row] = []
+    declared = {*table.row, *table.primary_key}
     for number, row in rows:
+        if table.only_declared:
+            row = {name: value for name, value in row.items() if name in declared}
         checked = model.check(row, set_aside)
         if checked is not None:
             chunk.append({**checked, ROW_NUMBER: number})

@@ -1,6 +1,7 @@
 """Which files a folder has, and a copy of one that nobody can change while it is parsed."""
 
 import hashlib
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,23 +48,44 @@ def is_settled(file: FoundFile, settle: timedelta, now: datetime) -> bool:
 
 
 @contextmanager
-def copied(file: FoundFile) -> Iterator[FileCopy | None]:
+def copied(file: FoundFile, *, may_grow: bool = False) -> Iterator[FileCopy | None]:
     """Yield a copy, or None when the file changed or went since it was listed.
 
-    The copy lies in memory, or in the system's temporary folder where it is large.
+    Of one that ``may_grow`` what it had when it was listed is copied. The copy lies in memory, or
+    in the system's temporary folder where it is large.
     """
     digest = hashlib.sha256()
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as copy:
         try:
             with file.full.open("rb") as source:
-                while chunk := source.read(_CHUNK):
+                left = file.size if may_grow else sys.maxsize
+                while chunk := source.read(min(left, _CHUNK)):
                     digest.update(chunk)
                     copy.write(chunk)
-            is_same = _stamp(file.full) == (file.size, file.modified_ns)
+                    left -= len(chunk)
+            is_same = may_grow or _stamp(file.full) == (file.size, file.modified_ns)
         except FileNotFoundError:
             is_same = False
         copy.seek(0)
         yield FileCopy(copy, digest.hexdigest()) if is_same else None  # type: ignore[arg-type]
+
+
+def appended(content: BinaryIO, size: int, digest: str) -> tuple[int, int, str]:
+    """Where new lines begin, where whole lines end, and the hash of all up to there.
+
+    They begin after the first ``size`` bytes if those still have this ``digest``, else at 0.
+    """
+    content.seek(0)
+    hashed = hashlib.sha256()
+    at = begin = end = 0
+    for line in content:
+        at += len(line)
+        if line.endswith(b"\n"):
+            hashed.update(line)
+            end = at
+            if end == size and hashed.hexdigest() == digest:
+                begin = end
+    return begin, end, hashed.hexdigest()
 
 
 def _found(root: Path, full: Path) -> FoundFile:

@@ -17,10 +17,17 @@ import pyarrow as pa
 from dlt.extract import DltResource
 
 from ingestion.batch import DELETED_AT, LOADED_AT, Batch, Vanished, current_load_id
-from ingestion.connection import Connection
+from ingestion.connection import Connection, reads_home
 from ingestion.file_formats import ROW_NUMBER, BrokenFile, file_rows, not_utf8
 from ingestion.file_keys import FileKeys
-from ingestion.file_listing import FileCopy, FoundFile, copied, is_settled, list_files
+from ingestion.file_listing import (
+    FileCopy,
+    FoundFile,
+    appended,
+    copied,
+    is_settled,
+    list_files,
+)
 from ingestion.names import raw_name
 from ingestion.quarantine import setting_aside
 from ingestion.spec import FilesSource, FileTableSpec
@@ -45,7 +52,7 @@ def file_resources(
 ) -> list[DltResource]:
     """Return one dlt resource a table; the folder must exist."""
     folder = Path(connection.url.get_secret_value())
-    if not folder.is_dir():
+    if not folder.is_dir() and not reads_home(spec):
         raise NotADirectoryError(folder.name)
     return [_resource(name, table, folder, batch, home) for name, table in spec.tables.items()]
 
@@ -118,7 +125,7 @@ class _Reading:
         elif not is_settled(file, self.table.settle, datetime.now(UTC)):
             self.batch.waiting[self.name] += 1
         else:
-            with copied(file) as copy:
+            with copied(file, may_grow=self.table.append_only) as copy:
                 yield from self._content(file, copy)
         if file.path not in self.read_again:
             self.keys.keep(file.path)
@@ -130,6 +137,9 @@ class _Reading:
             return
         if hashes.get(file.path) == copy.digest and self._chosen is None:
             self.unchanged.append(file)
+            return
+        if self.table.append_only and self._chosen is None:
+            yield from self._grown(file, copy)
             return
         is_last_try = broken.pop(file.path, None) == copy.digest
         try:
@@ -146,6 +156,19 @@ class _Reading:
         else:
             self.read_again.add(file.path)
         hashes[file.path] = copy.digest
+
+    def _grown(self, file: FoundFile, copy: FileCopy) -> Iterator[Any]:
+        """Read whole lines from where the last load ended, or all where those are not as then."""
+        ends = self.state.setdefault("ends", {})
+        before = ends.get(file.path, {"size": 0, "digest": ""})
+        begin, end, digest = appended(copy.content, before["size"], before["digest"])
+        if begin == 0:
+            self.read_again.add(file.path)
+        copy.content.seek(begin)
+        copy.content.truncate(end)
+        yield from self._parsed(file, copy, True)
+        ends[file.path] = {"size": end, "digest": digest}
+        self.state["hashes"][file.path] = copy.digest
 
     def _parsed(self, file: FoundFile, copy: FileCopy, is_last_try: bool) -> Iterator[Any]:
         if self.table.format == "markdown":
@@ -209,8 +232,8 @@ class _Reading:
         self.batch.places[self.name] = places
         self.batch.findings[self.name] = Vanished(new=0, gone=gone.num_rows)
         for path in (set(hashes) | set(broken)) - present:
-            hashes.pop(path, None)
-            broken.pop(path, None)
+            for known in (hashes, broken, self.state.get("ends", {})):
+                known.pop(path, None)
         if gone.num_rows:
             dead = tombstones(gone, self.batch, current_load_id())
             is_document = self.table.format == "markdown"

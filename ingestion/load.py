@@ -25,6 +25,7 @@ from ingestion.connection import Connection, connect
 from ingestion.destination import WarehouseDestination
 from ingestion.erasure.withhold import withholding
 from ingestion.errors import RawTableLost
+from ingestion.failures import forget_failure, note_failure
 from ingestion.faults import explain
 from ingestion.files import file_resources
 from ingestion.first_load import fresh_tables, load_straight
@@ -49,7 +50,7 @@ from ingestion.spec import (
     SqlDatabaseSource,
 )
 from ingestion.sql_database import sql_resources
-from ingestion.status import failure_file, still_served
+from ingestion.status import still_served
 from ingestion.vanished import vanished_resources
 from ingestion.warehouse import warehouse_path, writing
 
@@ -86,7 +87,6 @@ def load_source(
     folder = home / "dlt"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{name}.lock"):
-        failure = failure_file(home, name)
         try:
             report = in_rounds(
                 lambda names: _load_whole(
@@ -97,13 +97,12 @@ def load_source(
             )
         except Exception as error:  # noqa: BLE001
             told_as = explain(name, connection.url, error, still_served(home, name))
-            instant = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-            failure.write_text(f"{instant}: {told_as.reason}", encoding="utf-8")
             # Half a load is a copy of raw rows outside the warehouse.
             shutil.rmtree(folder / name, ignore_errors=True)
+            failure = note_failure(home, name, told_as.reason)
             # Not chained: the orchestrator stores the texts of a whole chain, see faults.py.
-            raise told_as from None
-        failure.unlink(missing_ok=True)
+            raise told_as.lasting(failure.duration) from None
+        forget_failure(home, name)
         return report
 
 

@@ -45,6 +45,15 @@ class HttpReport(BaseModel):
     waited_s: float = 0.0
     breakers: dict[str, str] = {}
 
+    def told(self) -> str:
+        """All of it in a line, for the run's page."""
+        asked = (
+            f"{self.requests:,} requests, {self.failures:,} failed, {self.throttled:,} throttled, "
+            f"{self.waited_s:,.1f} s waited"
+        )
+        states = (f"{host}: {state}" for host, state in self.breakers.items())
+        return "; ".join([asked, *states])
+
     def plus(self, other: "HttpReport") -> "HttpReport":
         """Both together; the breakers as the other left them."""
         return HttpReport(

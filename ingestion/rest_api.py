@@ -20,6 +20,7 @@ from ingestion.http.pages import Endpoint, Reading, Row
 from ingestion.http.progress import Progress
 from ingestion.http.rate_limit import RateLimit
 from ingestion.http.session import ApiSession
+from ingestion.http.single_rows import single_rows
 from ingestion.http.timing import Timing, system_timing
 from ingestion.quarantine import setting_aside
 from ingestion.row_model import DLT_TYPES, RowModel
@@ -100,6 +101,16 @@ def _endpoint(
     set_aside = setting_aside(batch, name)
 
     def rows() -> Iterator[list[Row]]:
+        chosen = batch.selection.get(name)
+        if chosen is not None and chosen.keys is not None and table.row_path is not None:
+            found = single_rows(client, table, chosen.keys)
+            if found:
+                batch.read[name] += len(found)
+                checked = [
+                    model.check(row, set_aside) for row in _wanted(found, name, table, batch)
+                ]
+                yield batch.stamp_rows([row for row in checked if row is not None])
+                return
         is_anew = batch.begin(name)
         progress = Progress(table, dlt.current.resource_state(name), batch.started_at)
         is_chosen = name in batch.selection

@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict
 from ingestion.batch import QuarantinedRow, Selection
 from ingestion.load import load_source
 from ingestion.quarantine import forget_keys, list_quarantine
-from ingestion.spec import FilesSource, SourceSpec, SqlDatabaseSource
+from ingestion.spec import FilesSource, FileTableSpec, RestTableSpec, SourceSpec, SqlTableSpec
 from ingestion.values import key_parts
 
 KEYS_A_LOAD = 5_000
+SINGLE_ROWS = 200
+"""More rows of an API than these are not asked for one by one: it is listed."""
 PASSES = 3
 """A row whose key changed while it waited is set aside again under the new one, and that is tried
 too; keys may go on changing, so not for ever."""
@@ -39,8 +41,9 @@ def retry(
 ) -> RetryReport:
     """Read the quarantined rows again and let go of those that load or that are no more.
 
-    Of a database those rows are read by key, of files the files that they are in; an API is
-    listed from the start. Raises what load_source raises.
+    Of a database those rows are read by key, of an API too where it declares ``row_path`` and they
+    are not many; else it is listed from the start. Of files those that they are in are read. Raises
+    what load_source raises.
     """
     before = after = _by_table(name, spec, home, tables)
     tried: set[tuple[str, str]] = set()
@@ -74,14 +77,22 @@ def _selections(spec: SourceSpec, table: str, rows: list[QuarantinedRow]) -> lis
     if isinstance(spec, FilesSource):
         places = sorted({row.place or row.row_key for row in rows})
         return [Selection(tuple((place,) for place in places))]
-    if not isinstance(spec, SqlDatabaseSource) or any(row.is_keyless for row in rows):
-        return [Selection(None, max_loss=spec.tables[table].max_shrink_share)]
-    width = len(spec.tables[table].primary_key)
+    declared = spec.tables[table]
+    if any(row.is_keyless for row in rows) or _is_listed(declared, len(rows)):
+        return [Selection(None, max_loss=declared.max_shrink_share)]
+    width = len(declared.primary_key)
     keys = [key_parts(row.row_key, width) for row in rows]
     return [
         Selection(tuple(keys[start : start + KEYS_A_LOAD]))
         for start in range(0, len(keys), KEYS_A_LOAD)
     ]
+
+
+def _is_listed(declared: SqlTableSpec | RestTableSpec | FileTableSpec, rows: int) -> bool:
+    """Whether rows of an API are found by listing them all."""
+    if not isinstance(declared, RestTableSpec):
+        return False
+    return declared.row_path is None or rows > SINGLE_ROWS
 
 
 def _forgettable(selection: Selection, rows: list[QuarantinedRow]) -> list[str]:

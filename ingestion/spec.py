@@ -19,6 +19,11 @@ def parse_duration(value: object) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def fields_of(path: str) -> list[str]:
+    """The names in braces of a path."""
+    return re.findall(r"\{([^{}]*)\}", path)
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
 
@@ -111,9 +116,14 @@ class RestTableSpec(TableSpec):
     ``ordered`` says that rows come in the order of the cursor; then a load is made durable after
     every ``checkpoint_pages``, and one that was killed goes on from there. More pages lose more
     work to a kill, fewer cost more merges: about 1 s each.
+    ``row_path`` is where one row is read, as ``/tickets/{id}``, and ``row_data`` its JSON path in
+    the answer; with it rows are read again by key, without it by listing them all. A row that
+    answers 404 or 410 there is gone.
     """
 
     path: str
+    row_path: str | None = None
+    row_data: str = "$"
     data: str = "data"
     params: dict[str, str | int] = {}
     completeness: CompletenessSpec | None = None
@@ -128,6 +138,10 @@ class FileTableSpec(_Spec):
     many rows a file: ``primary_key`` says which columns identify one, ``row`` types them (text
     where it does not), and a key that several files hold is the row of the last path. A file
     younger than ``settle`` waits for the next load, because it may still be written.
+
+    A file that is ``append_only`` grows by whole lines: it is read although it grows meanwhile, and
+    the next load reads on from there, or all of it where what was read is not as it was.
+    ``only_declared`` loads the columns of ``row`` and no other.
     """
 
     glob: str = "**/*.md"
@@ -135,6 +149,8 @@ class FileTableSpec(_Spec):
     primary_key: list[str] = Field(default=["path"], min_length=1)
     row: dict[str, RowField] = {}
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+    append_only: bool = False
+    only_declared: bool = False
     settle: Duration = timedelta(0)
     quarantine: QuarantineSpec = QuarantineSpec()
     max_shrink_share: float = Field(default=0.5, ge=0, le=1)
@@ -148,6 +164,8 @@ class FileTableSpec(_Spec):
             raise ValueError(
                 f"primary_key is missing: the columns that identify a row of {self.format}"
             )
+        if self.append_only and self.format != "jsonl":
+            raise ValueError("only a jsonl file can be append_only: each line stands for itself")
         return self
 
 
@@ -266,6 +284,18 @@ class RestApiSource(_SourceSpec):
         return self
 
     @model_validator(mode="after")
+    def _a_row_path_names_the_key(self) -> "RestApiSource":
+        for name, table in self.tables.items():
+            path = table.row_path
+            if path is not None and sorted(fields_of(path)) != sorted(table.primary_key):
+                named = "".join(f"/{{{column}}}" for column in table.primary_key)
+                raise ValueError(
+                    f"tables.{name}.row_path does not name each column of the key once: write "
+                    f"{table.path}{named}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _an_ordered_endpoint_can_be_held_against_its_pages(self) -> "RestApiSource":
         for name, table in self.tables.items():
             if table.ordered and table.cursor is None:
@@ -281,9 +311,14 @@ class RestApiSource(_SourceSpec):
 
 
 class FilesSource(_SourceSpec):
-    """A folder: its path is the secret ``sources.<name>.url``."""
+    """A folder: its path is the secret ``sources.<name>.url``.
+
+    ``home_folder`` is in place of that a folder of our own below the run-time home, which may not
+    be there yet.
+    """
 
     kind: Literal["files"]
+    home_folder: str | None = Field(default=None, pattern=NAME)
     tables: dict[Annotated[str, Field(pattern=NAME)], FileTableSpec]
 
 

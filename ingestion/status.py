@@ -1,13 +1,14 @@
 """The state of every raw table, read from the warehouse without waiting for a writer."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
 from ingestion.batch import DELETED_AT, QUARANTINE, WATERMARKS
+from ingestion.failures import last_failure
 from ingestion.spec import SourceSpec
 from ingestion.warehouse import warehouse_path, writing
 
@@ -36,11 +37,6 @@ def source_states(sources: Mapping[str, SourceSpec], home: Path) -> list[TableSt
         ).fetchall()
         there = {row[0] for row in found}
         return [_state(connection, there, name, table, home) for name, table in pairs]
-
-
-def failure_file(home: Path, source: str) -> Path:
-    """Where the reason of a source's last failed load is kept until a load succeeds."""
-    return home / "dlt" / f"{source}.failure"
 
 
 def _never(source: str, table: str, home: Path) -> TableState:
@@ -86,8 +82,8 @@ def _state(
 
 
 def _last_failure(home: Path, source: str) -> str | None:
-    path = failure_file(home, source)
-    return path.read_text(encoding="utf-8") if path.exists() else None
+    failure = last_failure(home, source)
+    return None if failure is None else f"{failure.duration}: {failure.reason}"
 
 
 def still_served(home: Path, source: str) -> str:
@@ -106,4 +102,15 @@ def still_served(home: Path, source: str) -> str:
         )
     if oldest is None or oldest[0] is None:
         return "nothing of it has been loaded yet"
-    return f"what was loaded up to {oldest[0].astimezone(UTC):%Y-%m-%d %H:%M} UTC is still served"
+    return (
+        f"what was loaded up to {oldest[0].astimezone(UTC):%Y-%m-%d %H:%M} UTC is still served, "
+        f"{_in_words(datetime.now(UTC) - oldest[0])} old"
+    )
+
+
+def _in_words(age: timedelta) -> str:
+    minutes = max(0, int(age.total_seconds())) // 60
+    hours, days = minutes // 60, minutes // 1440
+    if hours >= 48:
+        return f"{days} days"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

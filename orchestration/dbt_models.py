@@ -14,9 +14,9 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from ingestion.warehouse import writing
+from orchestration import dbt_runner
 from orchestration.automation import WHEN_UPSTREAM_CHANGES
 from orchestration.checks import unproven
-from orchestration.dbt_runner import results
 from orchestration.errors import TransformFailed
 from orchestration.proving import prove_project
 from orchestration.publishing import PROVEN
@@ -61,6 +61,9 @@ def dbt_models(
         manifest=manifest, project=project, name="dbt_build", dagster_dbt_translator=translator
     )
     def build(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        def told(done: int, total: int) -> None:
+            context.log.info(f"models and tests: {done} of {total}")
+
         _refuse_unproven(context, settings)
         declared = json.loads(manifest.read_text(encoding="utf-8"))
         target = settings.dbt_build
@@ -72,7 +75,7 @@ def dbt_models(
             without = _not_loaded(warehouse, declared)
             arguments += ["--exclude", *without] if without else []
             try:
-                for event in results(target, arguments):
+                for event in dbt_runner.run(target, arguments, told):
                     yield from DbtCoreCliEventMessage(event, {}).to_default_asset_events(
                         declared, translator, context, target, project
                     )
@@ -89,14 +92,18 @@ def _selection(
 ) -> list[str]:
     """Return what narrows a build to the chosen models and those tests that see nothing else."""
     selected = context.selected_asset_keys
-    if selected == context.assets_def.keys:
-        return []
+    models = {
+        unique_id: node
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
+    }
     chosen = [
         f"fqn:{'.'.join(node['fqn'])}"
-        for unique_id, node in manifest["nodes"].items()
-        if node["resource_type"] == "model"
-        and translator.get_asset_spec(manifest, unique_id, None).key in selected
+        for unique_id, node in models.items()
+        if translator.get_asset_spec(manifest, unique_id, None).key in selected
     ]
+    if len(chosen) == len(models):
+        return []
     return ["--select", *chosen, "--indirect-selection", "cautious"]
 
 

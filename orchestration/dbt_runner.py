@@ -1,14 +1,13 @@
 """Runs dbt in this process: a command of its own costs ten seconds of imports and versions a run.
 
-arguments -> dbtRunner in a thread -> its results, one by one, as they come
+arguments -> dbtRunner -> what each model and test ended in
 
 Nothing of what dbt says is written anywhere: a failed cast quotes the values of a person.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -40,37 +39,31 @@ def compile_project(target: Path) -> None:
         raise TransformFailed(f"the dbt project does not compile: {result.exception}")
 
 
-def results(target: Path, arguments: Sequence[str]) -> Iterator[RawEvent]:
-    """Yield dbt's event of each model and test that has ended, as a dictionary.
+def run(
+    target: Path, arguments: Sequence[str], on_progress: Callable[[int, int], None] | None = None
+) -> Iterator[RawEvent]:
+    """Run dbt, then yield its event of each model and test that has ended, as a dictionary.
 
-    TransformFailed where something failed, or dbt did not come so far as to run anything; by names
-    and kinds alone, because dbt's messages quote rows.
+    TransformFailed after the last where something failed, or at once where dbt ran nothing; by
+    names and kinds alone, because dbt's messages quote rows. ``on_progress`` takes how many nodes
+    have ended and how many there are, in dbt's threads.
     """
-    events: SimpleQueue[RawEvent | None] = SimpleQueue()
-    failed: list[str] = []
+    events: list[RawEvent] = []
 
     def hear(message: EventMsg) -> None:
         if message.info.name in _RESULTS:
-            events.put(msg_to_dict(message))
-
-    def run() -> None:
-        try:
-            result = _invoke(dbtRunner(callbacks=[hear]), target, arguments)
-            failed.extend(_failures(result))
-        finally:
-            events.put(None)
+            events.append(msg_to_dict(message))
+            if on_progress is not None:
+                data = events[-1]["data"]
+                # A model's event and a test's have different names for it.
+                on_progress(len(events), data.get("total") or data.get("num_models") or 0)
 
     with _LOCK:
-        thread = threading.Thread(target=run, name="dbt")
-        thread.start()
-        try:
-            yield from iter(events.get, None)
-        finally:
-            # DuckDB cannot be told to stop in the middle: the warehouse is dbt's until it ends.
-            thread.join()
-    if failed:
+        result = _invoke(dbtRunner(callbacks=[hear]), target, arguments)
+    yield from events
+    if not result.success:
         raise TransformFailed(
-            f"dbt failed on {', '.join(failed)}; what is published stays. See it with "
+            f"dbt failed on {', '.join(_failures(result))}; what is published stays. See it with "
             "`dbt build --project-dir dbt_project --profiles-dir dbt_project --select ...`"
         )
 
@@ -85,8 +78,6 @@ def _invoke(runner: dbtRunner, target: Path, arguments: Sequence[str]) -> dbtRun
 
 
 def _failures(result: dbtRunnerResult) -> list[str]:
-    if result.success:
-        return []
     nodes = getattr(result.result, "results", None) or []
     names = sorted(
         node.node.unique_id.split(".", 2)[-1]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from ingestion.erasure.relations import erasure_folder, write_relations
+from orchestration.audit_log import audit_checks, audit_schedules
 from orchestration.automation import downstream_sensor, failure_sensor, source_schedules
 from orchestration.dbt_models import dbt_models
 from orchestration.erasure.subjects import read_relations
@@ -48,7 +49,12 @@ def build_definitions(
             serving_assets(declarations=declarations, settings=settings, is_fresh=is_fresh),
             *agent_assets(declarations),
         ],
-        schedules=[*source_schedules(settings), *reconciliation_schedules(settings)],
+        asset_checks=audit_checks(settings),
+        schedules=[
+            *source_schedules(settings),
+            *reconciliation_schedules(settings),
+            *audit_schedules(settings),
+        ],
         sensors=[downstream_sensor(), failure_sensor(settings)],
         # A step costs milliseconds in process and 2.5 s in one of its own, and DuckDB takes one
         # writer anyway. Another executor is a line here.

@@ -7,7 +7,7 @@ import dagster as dg
 
 from ingestion.errors import MissingSecret, SourceFailed
 from ingestion.load import load_source
-from ingestion.report import TableReport
+from ingestion.report import LoadReport, TableReport
 from ingestion.spec import SourceSpec
 from orchestration.resources import Settings
 
@@ -60,7 +60,7 @@ def source_assets(*, name: str, source: SourceSpec, settings: Settings) -> dg.As
         for table, loaded in report.tables.items():
             yield dg.MaterializeResult(
                 asset_key=[name, table],
-                metadata={**_metadata(loaded), "alarms": "\n".join(report.alarms)},
+                metadata={**_metadata(loaded), **_of_source(report)},
                 check_results=[_quarantine_check(name, table, loaded)],
             )
 
@@ -82,6 +82,13 @@ def _quarantine_check(source: str, table: str, loaded: TableReport) -> dg.AssetC
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"rows": loaded.in_quarantine, "problems": "" if passed else problem},
     )
+
+
+def _of_source(report: LoadReport) -> dict[str, Any]:
+    told: dict[str, Any] = {"alarms": "\n".join(report.alarms)}
+    if report.http is not None:
+        told["requests"] = report.http.told()
+    return told
 
 
 def _metadata(loaded: TableReport) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from serving.layout import PRIVACY_FILE
 from serving.leak_scan.scan import scan
 from serving.leak_scan.targets import snapshot_target
 from serving.leak_scan.values import personal_values
+from serving.privacy.origins import column_origins
 from serving.privacy.page import page
 from serving.privacy.proof import Proof
 from serving.snapshot_store import write_durably
@@ -94,7 +95,9 @@ def publish(
         first = before_publishing(warehouse, declarations, proof)
         if not all(finding.passed for finding in first.values()):
             raise PublicationRefused(first)
-        candidate = snapshot.export_views(home, available, on_progress, is_fresh=is_fresh)
+        candidate = snapshot.export_views(
+            home, available, on_progress, is_fresh=is_fresh, origins=column_origins(proof)
+        )
         values = personal_values(warehouse, declarations, partial(writing, home))
         raw = live_rows(
             warehouse, (v.serve.rows_from for v in available.views.values() if v.serve.rows_from)

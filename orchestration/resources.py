@@ -4,6 +4,7 @@ GROUNDED_HOME            run-time folder; default ``data`` in the project
 GROUNDED_PRIVACY_KEY     at least 32 random characters; keys every pseudonym
 GROUNDED_PRIVACY_KEY_OLD for `grounded privacy rotate-key` where people were erased
 GROUNDED_WEBHOOK_URL     where a failed run is told; optional
+GROUNDED_AUDIT_DAYS      how many days of the audit log are kept; default all
 """
 
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 import dlt
 from pydantic import SecretStr
 
-from ingestion.connection import points_at_demo
+from ingestion.connection import points_at_demo, reads_home
 from ingestion.erasure.keys import KEY_VARIABLE as KEY_VARIABLE_OF_ERASURE
 from ingestion.erasure.keys import derived_key
 from ingestion.sources_file import read_sources
@@ -42,6 +43,7 @@ class Settings:
     sources: dict[str, SourceSpec]
     webhook_url: SecretStr | None
     embedder: EmbedderSpec = EmbedderSpec()
+    audit_days: int | None = None
 
     @property
     def dbt_compiled(self) -> Path:
@@ -64,6 +66,13 @@ class Settings:
         """The sources that read the demo because no address is set."""
         return [name for name, spec in self.sources.items() if points_at_demo(name, spec)]
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether all that comes from outside is the demo's."""
+        return all(
+            points_at_demo(name, spec) or reads_home(spec) for name, spec in self.sources.items()
+        )
+
 
 def read_settings(home: Path | None = None) -> Settings:
     """Read the environment and sources.yaml; SourcesFileError and SettingsError say what to do."""
@@ -74,6 +83,7 @@ def read_settings(home: Path | None = None) -> Settings:
         sources=read_sources(),
         webhook_url=SecretStr(webhook) if webhook else None,
         embedder=_embedder(os.environ.get("GROUNDED_EMBEDDER")),
+        audit_days=_days("GROUNDED_AUDIT_DAYS"),
     )
 
 
@@ -98,6 +108,15 @@ def chosen_embedder(settings: Settings) -> Embedder:
     text = None if key is None or settings.embedder.provider == "builtin" else str(key)
     keep_key(settings.home, text)
     return make_embedder(settings.embedder, text)
+
+
+def _days(variable: str) -> int | None:
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"{variable} is a whole number of days, at least 1, such as 90")
+    return int(text)
 
 
 def prepare_environment(settings: Settings) -> None:
@@ -133,7 +152,7 @@ def retired_privacy_key() -> str | None:
 
 def _set_key(settings: Settings) -> str | None:
     key: object = os.environ.get(KEY_VARIABLE) or dlt.secrets.get("privacy.key")
-    if key is None and len(settings.demo_sources) == len(settings.sources):
+    if key is None and settings.is_demo:
         return None
     return "" if key is None else str(key)
 

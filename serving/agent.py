@@ -1,20 +1,22 @@
-"""An agent in Python: ``connect(home, name)``, then ask; every method returns the envelope.
+"""An agent in Python: ``connect(name)``, then ask; every method returns the envelope.
 
-with connect(Path("data"), "support_agent") as agent:
-    agent.sql("select status, count(*) from agent_orders group by all")
+with connect("support_agent") as agent:
+    agent.sql("select status, count(*) from agent_orders group by all").df()
 """
 
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from serving.caller import NOTHING_SAID, Caller
 from serving.descriptions import Detail
 from serving.envelope import Answer, Refusal
+from serving.errors import NoSnapshot
 from serving.fusion import Mode
 from serving.gateway import Gateway
+from serving.layout import pointer_path
 from serving.reader import Scalar
 
 _SHARED_LOCK = threading.Lock()
@@ -154,10 +156,33 @@ class Agent:
         return self.call(tool, given)
 
 
+@overload
+def connect(
+    agent: str,
+    /,
+    *,
+    surface: str = ...,
+    snapshot_id: str | None = ...,
+    trace: str | None = ...,
+    purpose: str | None = ...,
+) -> Agent: ...
+
+
+@overload
 def connect(
     home: Path,
     agent: str,
+    /,
     *,
+    surface: str = ...,
+    snapshot_id: str | None = ...,
+    trace: str | None = ...,
+    purpose: str | None = ...,
+) -> Agent: ...
+
+
+def connect(
+    *home_and_agent: Path | str,
     surface: str = "python",
     snapshot_id: str | None = None,
     trace: str | None = None,
@@ -165,20 +190,34 @@ def connect(
 ) -> Agent:
     """An agent of the data published in ``home``, optionally pinned to one snapshot.
 
-    ``trace`` (such as a W3C traceparent) and ``purpose`` are recorded with every call.
+    ``connect("support_agent")`` finds the home: the ``data`` folder, with something published in
+    it, of the working folder or the nearest one above, or else of this project. The environment
+    is not read. ``trace`` (such as a W3C traceparent) and ``purpose`` are recorded with every call.
     Raises Unauthenticated for an agent that is not declared, NoSnapshot before the first publish.
     """
-    resolved = home.resolve()
+    *home, agent = home_and_agent
+    resolved = Path(home[0]).resolve() if home else _found_home()
     gateway = _acquire(resolved)
     caller = Caller.of(trace, purpose)
-    connected = Agent(gateway, agent, surface=surface, snapshot_id=snapshot_id, caller=caller)
+    connected = Agent(gateway, str(agent), surface=surface, snapshot_id=snapshot_id, caller=caller)
     connected._release = resolved
     try:
-        gateway.refuse_unknown_agent(agent)
+        gateway.refuse_unknown_agent(connected.name)
     except BaseException:
         connected.close()
         raise
     return connected
+
+
+def _found_home() -> Path:
+    here, project = Path.cwd(), Path(__file__).resolve().parents[1]
+    for folder in (here, *here.parents, project):
+        if pointer_path(folder / "data").is_file():
+            return folder / "data"
+    raise NoSnapshot(
+        f"nothing is published in a folder `data` of {here}, of one above it or of {project}; "
+        "name the home, as in connect(Path(...), agent), or publish by `grounded run`"
+    )
 
 
 def _acquire(home: Path) -> Gateway:

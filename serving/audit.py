@@ -5,7 +5,7 @@ call -> <home>/audit/<UTC day>.jsonl, head   see chain.py
 What may tell of a person can be erased: arguments, trace, purpose and the hash of the rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from serving import chain
 from serving.chain import GENESIS, HEAD_FILE, ChainedLog, VerifyReport
+from serving.errors import ServingError
 
 __all__ = [
     "GENESIS",
@@ -24,8 +25,14 @@ __all__ = [
     "audit_folder",
     "calls",
     "expire",
+    "find_call",
+    "latest",
     "verify",
 ]
+
+
+# Of an id, which is random: enough to mean one call.
+FEWEST_LETTERS = 8
 
 
 def audit_folder(home: Path) -> Path:
@@ -103,6 +110,34 @@ def verify(home: Path, anchor: str | None = None) -> VerifyReport:
 def calls(home: Path) -> Iterator[dict[str, Any]]:
     """Yield the calls that check, oldest first, as they were written."""
     return (record for record in chain.records(audit_folder(home)) if "query_id" in record)
+
+
+def latest(
+    home: Path, most: int, wanted: Callable[[dict[str, Any]], bool] = lambda call: True
+) -> list[dict[str, Any]]:
+    """Return the last calls that are ``wanted``, oldest first."""
+    return chain.newest(
+        audit_folder(home), lambda record: "query_id" in record and wanted(record), most
+    )
+
+
+def find_call(home: Path, query_id: str) -> dict[str, Any]:
+    """Return one call by its id, or by the first letters of it; ServingError where none is meant.
+
+    Without a whole id the call is the last one that it fits.
+    """
+    found = chain.newest(
+        audit_folder(home),
+        lambda record: str(record.get("query_id", "")).startswith(query_id),
+        most=1,
+        holding=query_id.encode("utf-8", "replace"),
+    )
+    if len(query_id) < FEWEST_LETTERS or not found:
+        raise ServingError(
+            "the log has no such call: it never was, or its day has expired; "
+            "`grounded audit` lists the last ones"
+        )
+    return found[0]
 
 
 def expire(home: Path, keep: timedelta) -> list[str]:

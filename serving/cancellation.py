@@ -5,11 +5,15 @@ as for a worker process, says how that is called off.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from serving.errors import Cancelled
+
+# How soon a call that waits for its turn learns that its caller has given it up.
+LOOK_S = 0.2
 
 
 class Cancellation:
@@ -31,6 +35,17 @@ class Cancellation:
         """Raise Cancelled where the caller has given up."""
         if self._is_cancelled:
             raise Cancelled("the caller gave this call up")
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Wait for the event, up to so long; Cancelled as soon as the caller gives up."""
+        until = time.monotonic() + seconds
+        while True:
+            self.refuse_cancelled()
+            left = until - time.monotonic()
+            if event.wait(min(LOOK_S, max(left, 0.0))):
+                return True
+            if left <= 0:
+                return False
 
     @contextmanager
     def waiting(self, call_off: Callable[[], None]) -> Iterator[None]:

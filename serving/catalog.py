@@ -15,14 +15,31 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ColumnOrigin(_Part):
+    """A raw column that flows into a view's column.
+
+    ``masks`` are the functions between, ``path`` the columns of the models, the view's own last.
+    """
+
+    table: str
+    column: str
+    privacy: str | None
+    masks: list[str]
+    path: list[str]
+
+
 class CatalogColumn(_Part):
-    """A column of a view; ``mask`` is None where the value is the source's own."""
+    """A column of a view; ``mask`` is None where the value is the source's own.
+
+    ``origins`` are the raw columns behind it; None where nothing was proven.
+    """
 
     name: str
     type: str
     description: str
     mask: str | None = None
     untrusted: bool = False
+    origins: list[ColumnOrigin] | None = None
 
 
 class SearchSpec(_Part):
@@ -87,6 +104,7 @@ class Limits(_Part):
     run at once as ``concurrent`` says; a further one waits up to ``wait_seconds``. Together they
     may run ``seconds_per_minute``. ``identical_calls``: the same call so often in a row within a
     minute, with the same data; by default a quarter of ``calls_per_minute``, and 20 at least.
+    ``memory_mb`` is what one of its worker processes may hold.
     """
 
     rows: int = Field(default=1_000, ge=1)

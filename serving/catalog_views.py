@@ -11,9 +11,13 @@ from serving.catalog import CatalogColumn, CatalogView, SourceTable
 from serving.declarations import DeclaredView
 from serving.errors import PublishError
 from serving.identifiers import quoted
+from serving.lineage.values import plain
+from serving.privacy.origins import Origins
 
 
-def catalog_view(connection: duckdb.DuckDBPyConnection, declared: DeclaredView) -> CatalogView:
+def catalog_view(
+    connection: duckdb.DuckDBPyConnection, declared: DeclaredView, origins: Origins
+) -> CatalogView:
     """Return one view's part of the catalog; its data is as old as its oldest source."""
     types = _column_types(connection, declared)
     serve = declared.serve
@@ -31,6 +35,7 @@ def catalog_view(connection: duckdb.DuckDBPyConnection, declared: DeclaredView) 
                 description=column.description,
                 mask=column.mask,
                 untrusted=column.name in serve.untrusted,
+                origins=origins.get((declared.name, plain(column.name))),
             )
             for column in declared.columns
         ],

@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -221,9 +222,23 @@ def verify(folder: Path, anchor: str | None = None) -> VerifyReport:
 def records(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the records that check, in their order, each with its ``erasable`` part or None."""
     for path, size in _state(folder)[1]:
-        for line in _lines(path, size):
-            if _checked(line) is not None:
-                yield json.loads(line)
+        yield from _records(path, size)
+
+
+def newest(
+    folder: Path, wanted: Callable[[dict[str, Any]], bool], most: int, holding: bytes = b""
+) -> list[dict[str, Any]]:
+    """Return the last records that check and are ``wanted``, in their order.
+
+    ``holding`` is a text without which a line need not be looked at.
+    """
+    found: list[dict[str, Any]] = []
+    for path, size in reversed(_state(folder)[1]):
+        day = deque(filter(wanted, _records(path, size, holding)), most - len(found))
+        found = [*day, *found]
+        if len(found) >= most:
+            break
+    return found
 
 
 def expire(folder: Path, before: str) -> list[str]:
@@ -292,6 +307,12 @@ def _without_erasable(line: bytes, is_concerned: Callable[[str], bool]) -> bytes
 def _plain(erasable: bytes) -> str:
     """The erasable part with letters as themselves, however JSON wrote them."""
     return json.dumps(json.loads(erasable), ensure_ascii=False)
+
+
+def _records(path: Path, size: int, holding: bytes = b"") -> Iterator[dict[str, Any]]:
+    for line in _lines(path, size):
+        if holding in line and _checked(line) is not None:
+            yield json.loads(line)
 
 
 def _lines(path: Path, size: int) -> Iterator[bytes]:

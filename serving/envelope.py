@@ -1,12 +1,16 @@
 """The one envelope that every answer travels in, on every surface."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from serving.catalog import SourceTable
-from serving.errors import ErrorCode
+from serving.errors import ErrorCode, Refused
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
 
 FreshnessStatus = Literal["fresh", "stale", "unknown"]
 EmptyReason = Literal["no_match", "row_policy", "stale", "not_loaded"]
@@ -83,6 +87,23 @@ class Answer(_Part):
     data: Data
     meta: Meta
 
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as JSON values."""
+        return self.data.rows
+
+    def arrow(self) -> "pyarrow.Table":
+        """The rows as an Arrow table in the columns' own types."""
+        from serving.frames import to_arrow
+
+        return to_arrow(self.data)
+
+    def df(self) -> "pandas.DataFrame":
+        """The rows as a pandas frame in the columns' own types."""
+        from serving.frames import to_pandas
+
+        return to_pandas(self.data)
+
 
 class Refusal(_Part):
     """No rows, and what to change."""
@@ -90,6 +111,22 @@ class Refusal(_Part):
     success: Literal[False] = False
     error: ErrorBody
     meta: Meta
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """None: raises Refused."""
+        raise self._refused()
+
+    def arrow(self) -> "pyarrow.Table":
+        """None: raises Refused."""
+        raise self._refused()
+
+    def df(self) -> "pandas.DataFrame":
+        """None: raises Refused."""
+        raise self._refused()
+
+    def _refused(self) -> Refused:
+        return Refused(self.error.code, self.error.message)
 
 
 Envelope = Annotated[Answer | Refusal, Field(discriminator="success")]

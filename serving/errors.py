@@ -16,6 +16,7 @@ ServingError
 │   ├── Unauthenticated     UNAUTHENTICATED
 │   ├── Cancelled           CANCELLED
 │   └── InternalError       INTERNAL
+├── Refused                 rows were asked of a refusal, in Python
 ├── PublishError            a snapshot was not promoted; the one before it still answers
 ├── DeclarationError        dbt's YAML declares something that cannot be served
 └── NotFollowed             the lineage of a query cannot be followed, so nothing is proven
@@ -43,6 +44,14 @@ ErrorCode = Literal[
 
 class ServingError(Exception):
     """Base of every error of this package."""
+
+
+class Refused(ServingError):
+    """Rows were asked of an answer that is a refusal; ``code`` is the refusal's."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
 
 
 class PublishError(ServingError):

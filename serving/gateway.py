@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from serving import answers
+from serving import answers, cancellation
 from serving.audit import AuditLog, Entry, Erasable
 from serving.cache import AnswerCache, Key, may_be_kept
 from serving.caller import NOTHING_SAID, Caller
@@ -269,7 +269,7 @@ class Gateway:
             yield
             return
         name, limits = reader.agent.name, reader.limits
-        with self._long_calls.turn(name, limits, threading.Event.wait):
+        with self._long_calls.turn(name, limits, cancellation.current().wait):
             began = time.monotonic()
             try:
                 yield

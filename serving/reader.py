@@ -10,6 +10,7 @@ from typing import Any
 
 from serving import freshness
 from serving.catalog import CatalogAgent, CatalogView, Limits
+from serving.column_lineage import lineage
 from serving.descriptions import Detail, about, described
 from serving.envelope import Column, Freshness
 from serving.errors import InvalidArgument, StaleData, UnknownTable
@@ -185,7 +186,7 @@ class Reader:
         return about(rows, tables=names)
 
     def get_lineage(self, table: str, column: str | None) -> Found:
-        """The raw tables behind a view, with the load and the watermark of each."""
+        """The raw columns behind each column of a view: masks, way, load and watermark of each."""
         view = self.view(table)
         names = {one.name: one for one in view.columns}
         if column is not None and column not in names:
@@ -193,19 +194,8 @@ class Reader:
                 f"{table} has no such column{_nearest(column, names)}",
                 allowed=list(names),
             )
-        masks = [names[column]] if column else view.columns
-        rows = [
-            {
-                "table": table,
-                "column": column,
-                "masks": {one.name: one.mask for one in masks if one.mask is not None},
-                "source_table": source.table,
-                "load_id": source.load_id,
-                "watermark": to_json(source.watermark),
-            }
-            for source in view.sources
-        ]
-        return about(rows, tables=[table])
+        asked = [names[column]] if column else view.columns
+        return about([row for one in asked for row in lineage(view, one)], tables=[table])
 
     def view(self, table: str) -> CatalogView:
         """One of the agent's views; UnknownTable names only what this agent has."""

@@ -6,6 +6,7 @@ warehouse.duckdb (agents.*) -> building/<id>/views/ and the draft of its catalog
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
@@ -15,6 +16,7 @@ from serving.catalog_views import catalog_view
 from serving.declarations import Declarations, DeclaredAgent, DeclaredView
 from serving.errors import PublishError
 from serving.layout import DRAFT_FILE, WAREHOUSE
+from serving.privacy.origins import Origins
 from serving.snapshot_store import write_durably
 from serving.view_files import (
     PublishedFiles,
@@ -25,6 +27,7 @@ from serving.view_files import (
 )
 
 Progress = Callable[[str, int, int], None]
+_UNPROVEN: Origins = MappingProxyType({})
 
 
 def export_views(
@@ -33,8 +36,11 @@ def export_views(
     on_progress: Progress | None = None,
     *,
     is_fresh: bool = False,
+    origins: Origins = _UNPROVEN,
 ) -> Candidate:
     """Write every view for every scope into a new candidate; ``is_fresh`` shares no file.
+
+    ``origins`` tell of each column where it comes from, for the catalog.
 
     The caller holds the warehouse's writer lock; the warehouse is open for the first step alone.
     PublishError names what is wrong and leaves the published snapshot as it is.
@@ -42,7 +48,7 @@ def export_views(
     candidate = new_candidate(home)
     try:
         previous = None if is_fresh else published_files(home)
-        catalog = _export(candidate, declarations, previous, on_progress)
+        catalog = _export(candidate, declarations, previous, origins, on_progress)
         write_durably(candidate.folder / DRAFT_FILE, catalog.model_dump_json())
     except BaseException:
         discard(candidate)
@@ -54,6 +60,7 @@ def _export(
     candidate: Candidate,
     declarations: Declarations,
     previous: PublishedFiles | None,
+    origins: Origins,
     on_progress: Progress | None,
 ) -> Catalog:
     views: dict[str, CatalogView] = {}
@@ -65,7 +72,7 @@ def _export(
     total = len(declarations.views) + len(scopes)
     with _connect(warehouse) as connection:
         for number, declared in enumerate(_in_order(declarations), start=1):
-            view = catalog_view(connection, declared)
+            view = catalog_view(connection, declared, origins)
             views[view.name] = view
             stores[view.name] = write_view(connection, candidate, declared, view, previous)
             if on_progress:

@@ -12,13 +12,14 @@ import anyio
 from anyio import to_thread
 
 from serving.cancellation import Cancellation, under
+from serving.tools import TOOLS
 
 # A quick call takes microseconds, or waits for the audit log's lock.
 QUICK_THREADS = 8
 # A slow one waits for a worker process or computes in numpy, which lets other threads run.
 SLOW_THREADS = 64
 SLOW_THREADS_OF_ONE = 16
-SLOW_TOOLS = frozenset({"execute_sql", "search", "embeddings"})
+SLOW_TOOLS = frozenset({"embeddings", *(tool.name for tool in TOOLS.values() if tool.is_long)})
 
 T = TypeVar("T")
 

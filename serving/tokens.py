@@ -17,6 +17,8 @@ from serving.errors import ServingError, Unauthenticated
 
 PREFIX = "gnd_"
 _LONGEST_TOKEN = 200
+# What each home's file held when it was last read: a server asks at every call.
+_KNOWN: dict[Path, tuple[tuple[int, int, int], list["StoredToken"]]] = {}
 
 
 class StoredToken(BaseModel):
@@ -30,6 +32,10 @@ class StoredToken(BaseModel):
     created_at: datetime
     expires_at: datetime | None = None
 
+    def is_valid(self, now: datetime) -> bool:
+        """Whether it still opens anything."""
+        return self.expires_at is None or now < self.expires_at
+
 
 class _TokenFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,19 +43,26 @@ class _TokenFile(BaseModel):
     tokens: list[StoredToken] = []
 
 
-def issue(home: Path, agent: str, *, days: float | None = None) -> str:
+def issue(home: Path, agent: str, *, lasts: timedelta | None = None) -> str:
     """Make a token for an agent and return it: the only time that its text exists."""
-    token = PREFIX + secrets.token_urlsafe(32)
-    now = datetime.now(UTC)
-    stored = StoredToken(
-        id=secrets.token_hex(4),
-        agent=agent,
-        sha256=_digest(token),
-        created_at=now,
-        expires_at=None if days is None else now + timedelta(days=days),
-    )
+    token, stored = _made(agent, lasts)
     with _locked(home):
         _write(home, [*_read(home), stored])
+    return token
+
+
+def rotate(home: Path, agent: str, *, lasts: timedelta | None, grace: timedelta) -> str:
+    """Make a token and let the agent's others end after ``grace``, if they do not before."""
+    token, stored = _made(agent, lasts)
+    last = stored.created_at + grace
+    with _locked(home):
+        kept = [
+            one.model_copy(update={"expires_at": min(one.expires_at or last, last)})
+            if one.agent == agent
+            else one
+            for one in _read(home)
+        ]
+        _write(home, [*kept, stored])
     return token
 
 
@@ -64,8 +77,7 @@ def authenticate(home: Path, token: str | None) -> str:
     found: str | None = None
     # All are compared, whichever matches, so that time tells nothing.
     for stored in _read(home):
-        valid = stored.expires_at is None or now < stored.expires_at
-        if hmac.compare_digest(stored.sha256, digest) and valid:
+        if hmac.compare_digest(stored.sha256, digest) and stored.is_valid(now):
             found = stored.agent
     if found is None:
         raise Unauthenticated(
@@ -92,6 +104,18 @@ def list_tokens(home: Path) -> list[StoredToken]:
     return _read(home)
 
 
+def _made(agent: str, lasts: timedelta | None) -> tuple[str, StoredToken]:
+    token = PREFIX + secrets.token_urlsafe(32)
+    now = datetime.now(UTC)
+    return token, StoredToken(
+        id=secrets.token_hex(4),
+        agent=agent,
+        sha256=_digest(token),
+        created_at=now,
+        expires_at=None if lasts is None else now + lasts,
+    )
+
+
 def _file(home: Path) -> Path:
     return home / "secrets" / "tokens.json"
 
@@ -103,10 +127,20 @@ def _locked(home: Path) -> FileLock:
 
 
 def _read(home: Path) -> list[StoredToken]:
+    """What is stored; parsed again where the file is another, which each write makes it."""
+    path = _file(home)
     try:
-        raw = _file(home).read_bytes()
+        stat = path.stat()
+        stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        known = _KNOWN.get(path)
+        if known is None or known[0] != stamp:
+            known = _KNOWN[path] = (stamp, _parsed(path.read_bytes()))
     except FileNotFoundError:
         return []
+    return known[1]
+
+
+def _parsed(raw: bytes) -> list[StoredToken]:
     try:
         return _TokenFile.model_validate_json(raw).tokens
     except ValidationError:

@@ -218,8 +218,8 @@ TOOLS: dict[str, Tool[Any]] = {
         Tool(
             "get_lineage",
             "Get lineage",
-            "Which source tables and loads a table comes from, and which of its columns are "
-            "masked and how.",
+            "Per column: the source columns behind it, their class, the masks and models between, "
+            "load and watermark.",
             GetLineage,
             lambda reader, args: reader.get_lineage(args.table, args.column),
         ),

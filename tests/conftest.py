@@ -24,6 +24,17 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the fuzzer of agents' SQL run for longer."""
+    parser.addoption("--mutants", type=int, default=5_000, help="statements that it makes")
+
+
+@pytest.fixture(scope="session")
+def mutants(request: pytest.FixtureRequest) -> int:
+    """How many statements the fuzzer makes."""
+    return int(request.config.getoption("--mutants"))
+
+
 @pytest.fixture(scope="session")
 def upstreams() -> Iterator[Path]:
     """The folder of small demo upstreams that tests only read."""

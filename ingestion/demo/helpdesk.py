@@ -1,6 +1,7 @@
 """The helpdesk's HTTP API, a process of its own: `python -m ingestion.demo.helpdesk --home DIR`.
 
 GET /tickets, GET /comments   updated_since, limit, cursor -> {"data", "next_cursor", "total"}
+GET /tickets/7, /comments/7   -> {"data"}, or 404
 GET /health                   open
 
 It prints its process id and port once it listens, and goes on in the background.
@@ -24,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ingestion.demo.helpdesk_store import RESOURCES, page, stamp
+from ingestion.demo.helpdesk_store import RESOURCES, one, page, stamp
 from ingestion.demo.state import Layout, listener, load
 
 REQUESTS_PER_SECOND = 50.0
@@ -60,6 +61,8 @@ def build_app(store: Path, token: str) -> Starlette:
     for resource in RESOURCES:
         endpoint = _guarded(_listing(store, resource), token, bucket)
         routes.append(Route(f"/{resource}", endpoint))
+        single = _guarded(_single(store, resource), token, bucket)
+        routes.append(Route(f"/{resource}/{{key:int}}", single))
     return Starlette(routes=routes)
 
 
@@ -101,6 +104,17 @@ def _listing(store: Path, resource: str) -> Handler:
         return Response(body.encode(), media_type="application/json")
 
     return listing
+
+
+def _single(store: Path, resource: str) -> Handler:
+    async def single(request: Request) -> Response:
+        with closing(sqlite3.connect(store, timeout=5)) as database:
+            document = one(database, resource, request.path_params["key"])
+        if document is None:
+            return _refusal(404, "not_found", "there is no such row", {})
+        return Response(f'{{"data":{document}}}'.encode(), media_type="application/json")
+
+    return single
 
 
 def _refusal(status: int, code: str, message: str, headers: dict[str, str]) -> JSONResponse:

@@ -79,6 +79,12 @@ def page(
     return Page([row[2] for row in kept], more, total)
 
 
+def one(database: sqlite3.Connection, resource: str, key: int) -> str | None:
+    """A document as JSON text, or None where there is none of this id."""
+    row = database.execute(f"select document from {resource} where id = ?", (key,)).fetchone()
+    return None if row is None else str(row[0])
+
+
 def _encode(changed: str, key: int) -> str:
     return base64.urlsafe_b64encode(f"{changed}|{key}".encode()).decode().rstrip("=")
 

@@ -185,7 +185,9 @@ class LogCapture:
         for name in plan.followed:
             self._batch.unfinished.add(name)
             if progress.committed_at is not None:
-                self._batch.watermarks[name] = progress.committed_at
+                # The server's clock may be ahead of ours, against which an age is measured.
+                until = min(progress.committed_at, self._batch.started_at)
+                self._batch.watermarks[name] = until
 
     def _noted(self, name: str) -> Noted:
         table, before = self._captured[name], self._held[name]

@@ -5,7 +5,18 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from orchestration.cli import answers, demo, forget, privacy, runs, servers, snapshots, sources
+from orchestration.cli import (
+    answers,
+    audit,
+    demo,
+    forget,
+    privacy,
+    runs,
+    servers,
+    snapshots,
+    sources,
+    token,
+)
 
 app = typer.Typer(
     name="grounded",
@@ -19,9 +30,11 @@ runs.register(app)
 answers.register(app)
 snapshots.register(app)
 servers.register(app)
+token.register(app)
 forget.register(app)
 app.add_typer(sources.sources, name="source")
 app.add_typer(sources.quarantine, name="quarantine")
+app.add_typer(audit.app, name="audit")
 app.add_typer(demo.app, name="demo")
 app.add_typer(privacy.app, name="privacy")
 

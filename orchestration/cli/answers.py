@@ -5,10 +5,13 @@ from typing import Annotated, Any
 import typer
 
 from orchestration.cli.options import AgentName, AsJson, Home, home_folder
-from orchestration.cli.output import show_answer
+from orchestration.cli.output import show_answer, show_hits
+from serving.caller import Caller
 
 Limit = Annotated[int | None, typer.Option("--limit", help="At most this many rows.")]
 Pin = Annotated[str | None, typer.Option("--snapshot", help="Ask this snapshot, not the newest.")]
+Trace = Annotated[str | None, typer.Option("--trace", help="Recorded: whose trace it is part of.")]
+Purpose = Annotated[str | None, typer.Option("--purpose", help="Recorded: what it is for.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +28,8 @@ def sql(
     limit: Limit = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it, don't run it.")] = False,
     snapshot: Pin = None,
+    trace: Trace = None,
+    purpose: Purpose = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> int:
@@ -33,7 +38,7 @@ def sql(
     Example: grounded sql --agent support_agent "select count(*) from agent_orders"
     """
     arguments = {"sql": statement, "limit": limit, "dry_run": dry_run, "snapshot_id": snapshot}
-    return _ask("execute_sql", arguments, agent, home, as_json)
+    return _ask("execute_sql", arguments, Caller.of(trace, purpose), agent, home, as_json)
 
 
 def lookup(
@@ -44,6 +49,9 @@ def lookup(
         str | None, typer.Option("--key", help="Column; default the view's key.")
     ] = None,
     limit: Limit = None,
+    snapshot: Pin = None,
+    trace: Trace = None,
+    purpose: Purpose = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> int:
@@ -52,8 +60,8 @@ def lookup(
     Example: grounded lookup --agent support_agent agent_tickets 42
     """
     wanted: dict[str, Any] = {"values": values} if len(values) > 1 else {"value": values[0]}
-    arguments = {"table": view, "key": key, "limit": limit, **wanted}
-    return _ask("lookup", arguments, agent, home, as_json)
+    arguments = {"table": view, "key": key, "limit": limit, "snapshot_id": snapshot, **wanted}
+    return _ask("lookup", arguments, Caller.of(trace, purpose), agent, home, as_json)
 
 
 def search(
@@ -64,6 +72,9 @@ def search(
         list[str] | None, typer.Option("--filter", help="column=value; may be repeated.")
     ] = None,
     limit: Limit = None,
+    snapshot: Pin = None,
+    trace: Trace = None,
+    purpose: Purpose = None,
     mode: Annotated[
         str | None, typer.Option("--mode", help="hybrid, vector (meaning) or text (words).")
     ] = None,
@@ -80,28 +91,35 @@ def search(
         "filter": _filters(where),
         "limit": limit,
         "mode": mode,
+        "snapshot_id": snapshot,
     }
-    return _ask("search", arguments, agent, home, as_json)
+    return _ask("search", arguments, Caller.of(trace, purpose), agent, home, as_json)
 
 
 def tables(
     agent: AgentName,
     view: Annotated[str | None, typer.Argument(metavar="[VIEW]", help="Describe this one.")] = None,
+    trace: Trace = None,
+    purpose: Purpose = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> int:
     """List an agent's views, or describe one."""
+    caller = Caller.of(trace, purpose)
     if view is not None:
-        return _ask("describe_table", {"table": view}, agent, home, as_json)
-    return _ask("list_tables", {"detail_level": "summary"}, agent, home, as_json)
+        return _ask("describe_table", {"table": view}, caller, agent, home, as_json)
+    return _ask("list_tables", {"detail_level": "summary"}, caller, agent, home, as_json)
 
 
-def _ask(tool: str, arguments: dict[str, Any], agent: str, home: Home, as_json: bool) -> int:
+def _ask(
+    tool: str, arguments: dict[str, Any], caller: Caller, agent: str, home: Home, as_json: bool
+) -> int:
     from serving.agent import connect
 
     given = {name: value for name, value in arguments.items() if value is not None}
     with connect(home_folder(home), agent, surface="command line") as connected:
-        return show_answer(connected.call(tool, given), as_json=as_json)
+        show = show_hits if tool == "search" else show_answer
+        return show(connected.call(tool, given, caller=caller), as_json=as_json)
 
 
 def _filters(where: list[str] | None) -> dict[str, str | list[str]] | None:

@@ -1,13 +1,16 @@
-"""``grounded serve | mcp | token | agents``: the surfaces that agents use."""
+"""``grounded serve | mcp | agents``: the surfaces that agents use."""
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestration.cli.options import AgentName, AsJson, Home, home_folder
 from orchestration.cli.output import console, table, write_json
+
+if TYPE_CHECKING:
+    from serving.catalog import Limits
 
 
 class Log(Enum):
@@ -21,7 +24,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("serve")(serve)
     app.command("mcp")(mcp)
-    app.command("token")(token)
     app.command("agents")(agents)
 
 
@@ -96,44 +98,22 @@ def mcp(agent: AgentName, home: Home = None) -> int:
     return 0
 
 
-def token(
-    agent: Annotated[str, typer.Argument(help="The agent that will use it.")],
-    days: Annotated[float, typer.Option("--days", help="Valid for this long.", min=0.001)] = 90.0,
-    revoke: Annotated[bool, typer.Option("--revoke", help="End all of its tokens.")] = False,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> int:
-    """Issue a bearer token for `grounded serve`; it is shown once and kept as a hash."""
-    from serving import tokens
-    from serving.errors import Unauthenticated
-    from serving.snapshot_store import current
-
-    folder = home_folder(home)
-    known = current(folder)[1].agents
-    if agent not in known:
-        raise Unauthenticated(f"no agent {agent!r} is published; there are {', '.join(known)}")
-    if revoke:
-        ended = tokens.revoke(folder, agent)
-        text, fields = f"{ended} tokens of {agent} have ended", {"revoked": str(ended)}
-    else:
-        text = tokens.issue(folder, agent, days=days)
-        fields = {"agent": agent, "token": text}
-    if as_json:
-        write_json(fields)
-    else:
-        console().print(text, soft_wrap=True)
-    return 0
-
-
 def agents(home: Home = None, as_json: AsJson = False) -> int:
-    """List the agents and what each of them can reach."""
+    """List the agents, what each of them can reach, and how much it may ask."""
     from serving.snapshot_store import current
 
     catalog = current(home_folder(home))[1]
     if as_json:
         for one in catalog.agents.values():
-            views = {view: store.rows for view, store in one.stores.items()}
-            write_json({"agent": one.name, "purpose": one.purpose, "views": views})
+            write_json(
+                {
+                    "agent": one.name,
+                    "purpose": one.purpose,
+                    "views": {view: store.rows for view, store in one.stores.items()},
+                    "row_filtered": one.row_filtered,
+                    "limits": one.limits.model_dump(),
+                }
+            )
         return 0
     rows = [
         [one.name, view, store.rows, "filtered" if view in one.row_filtered else ""]
@@ -141,4 +121,20 @@ def agents(home: Home = None, as_json: AsJson = False) -> int:
         for view, store in sorted(one.stores.items())
     ]
     console().print(table(["agent", "view", "rows", ""], rows))
+    limits = [
+        [one.name, *(f"{value:g}" for value in _shown(one.limits))]
+        for one in catalog.agents.values()
+    ]
+    columns = ["agent", "rows", "seconds", "at once", "calls a minute", "seconds a minute"]
+    console().print(table(columns, limits))
     return 0
+
+
+def _shown(limits: "Limits") -> tuple[float, ...]:
+    return (
+        limits.rows,
+        limits.seconds,
+        limits.concurrent,
+        limits.calls_per_minute,
+        limits.seconds_per_minute,
+    )

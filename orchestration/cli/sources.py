@@ -160,10 +160,16 @@ def retry_rows(name: Name, home: Home = None, as_json: AsJson = False) -> int:
 
     settings = read_settings(home)
     prepare_environment(settings)
-    report = retry(name, settings.source(name), settings.home)
+    out = console()
+    report = retry(
+        name,
+        settings.source(name),
+        settings.home,
+        on_progress=None if as_json else lambda message: out.print(message, style="dim"),
+    )
     if as_json:
         write_json(report.model_dump(mode="json"))
         return 0
     rows = [[key, count, report.waiting.get(key, 0)] for key, count in report.waited.items()]
-    console().print(table(["table", "waited", "still wait"], rows) if rows else "nothing waits")
+    out.print(table(["table", "waited", "still wait"], rows) if rows else "nothing waits")
     return 0

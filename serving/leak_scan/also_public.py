@@ -9,7 +9,8 @@ import duckdb
 
 from serving.identifiers import quoted
 from serving.leak_scan.folding import folded, joined
-from serving.leak_scan.search_set import Entry, Page, SearchSet
+from serving.leak_scan.page import page_of
+from serving.leak_scan.search_set import Entry, SearchSet
 from serving.leak_scan.values import PersonalValues, ValueColumn, relation
 
 # What is never an ordinary word stays a leak, also where somebody wrote it into a public column.
@@ -41,8 +42,7 @@ def also_public(search: SearchSet, entries: Collection[Entry]) -> set[Entry]:
                 f"where {quoted(column)} is not null"
             )
             while batch := result.fetchmany(_BATCH_ROWS):
-                fold = folded(joined([text for (text,) in batch]))
-                page = Page(fold, 0, len(fold))
+                page = page_of(folded(joined([text for (text,) in batch])))
                 found.update(one.entry[0] for one in narrow.find(page))
                 found.update(one.entry[0] for _, one in narrow.find_cells(page))
     return {asked[number] for number in found}

@@ -5,7 +5,7 @@ DuckDB, SQLite, Lance, Parquet, Arrow -> Column: cells of one column with the ke
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,11 @@ from urllib.parse import quote
 import duckdb
 import lancedb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from serving.identifiers import quoted
+from serving.leak_scan.folding import CELL, CELL_TEXT
 from serving.leak_scan.values import leaves
 
 _BATCH_ROWS = 20_000
@@ -27,17 +29,41 @@ _SMALLEST_NUMBER = 10**6
 _NUMBERS = ("INT", "DECIMAL", "DOUBLE", "FLOAT", "HUGEINT")
 _NESTED = ("STRUCT", "MAP", "UNION", "[")
 _UNKEYED = "row"
+# What begins an object or a list; an empty text begins with nothing.
+_NESTING = ("{", "[")
 _LARGEST_DOCUMENT = 64 << 20
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Some cells of one column of one table, each with the key of its row."""
+    """Some cells of one column of one table, each with the key of its row; none is NULL."""
 
     table: str
     column: str
-    keys: list[str]
-    texts: list[str]
+    keys: Sequence[str] | pa.Array
+    texts: pa.Array
+
+    def key(self, number: int) -> str:
+        """Return the key of the row of a cell."""
+        return str(self.keys[number])
+
+    def joined(self) -> bytes:
+        """Return the cells as UTF-8 with ``CELL`` between them."""
+        for texts in (self.texts, pc.replace_substring(self.texts, CELL_TEXT, " ")):
+            whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
+            text: bytes = pc.binary_join(whole, CELL_TEXT)[0].as_buffer().to_pybytes()
+            if text.count(CELL) == len(texts) - 1:
+                break
+        return text
+
+
+def cells_of(table: str, column: str, keys: Sequence[str], texts: list[str]) -> Cells:
+    """Return cells of texts; what is no Unicode becomes a question mark."""
+    try:
+        return Cells(table, column, keys, pa.array(texts, pa.string()))
+    except UnicodeEncodeError:
+        plain = [text.encode("utf-8", "replace").decode() for text in texts]
+        return Cells(table, column, keys, pa.array(plain, pa.string()))
 
 
 def duckdb_cells(path: Path, key: str | None) -> Iterator[Cells]:
@@ -68,7 +94,7 @@ def duckdb_cells(path: Path, key: str | None) -> Iterator[Cells]:
         ).fetchall()
     for table, column, text in [*told, *names]:
         if text:
-            yield Cells(table, column, [""], [text])
+            yield cells_of(table, column, [""], [text])
 
 
 def sqlite_cells(path: Path, key: str | None) -> Iterator[Cells]:
@@ -89,7 +115,7 @@ def sqlite_cells(path: Path, key: str | None) -> Iterator[Cells]:
         statements = connection.execute("select name, sql from sqlite_master").fetchall()
     for name, statement in statements:
         if statement:
-            yield Cells(str(name), "(definition)", [""], [str(statement)])
+            yield cells_of(str(name), "(definition)", [""], [str(statement)])
 
 
 def lance_cells(folder: Path, key: str | None) -> Iterator[Cells]:
@@ -124,7 +150,7 @@ def arrow_cells(path: Path, key: str | None) -> Iterator[Cells]:
 def json_cells(path: Path, key: str | None) -> Iterator[Cells]:
     """Yield the texts of one JSON document by its outermost fields; none of a very large one."""
     if path.stat().st_size <= _LARGEST_DOCUMENT:
-        yield from _unnested(Cells(path.name, "", [""], [path.read_text(encoding="utf-8")]))
+        yield from _unnested(cells_of(path.name, "", [""], [path.read_text(encoding="utf-8")]))
 
 
 def _table_cells(
@@ -147,16 +173,15 @@ def _table_cells(
         result = connection.execute(
             f"select coalesce({row_key}, ''), {text}::varchar from {relation} where {where}"
         )
-        while batch := result.fetchmany(_BATCH_ROWS):
-            keys, texts = zip(*batch, strict=True)
-            yield from _unnested(Cells(table, name, list(keys), list(texts)))
+        for batch in result.to_arrow_reader(_BATCH_ROWS):
+            yield from _unnested(Cells(table, name, batch.column(0), batch.column(1)))
 
 
 def _rows_cells(
     table: str, names: list[str], key: int | None, rows: Iterator[tuple[Any, ...]]
 ) -> Iterator[Cells]:
     """Turn rows into cells by column, as many at a time as a batch may hold."""
-    columns: dict[str, Cells] = {}
+    columns: dict[str, tuple[list[str], list[str]]] = {}
     size = 0
     for number, row in enumerate(rows, start=1):
         row_key = str(row[key]) if key is not None else f"{_UNKEYED} {number}"
@@ -164,16 +189,19 @@ def _rows_cells(
             text = _written(value)
             if text is None:
                 continue
-            cells = columns.setdefault(name, Cells(table, name, [], []))
-            cells.keys.append(row_key)
-            cells.texts.append(text)
+            keys, texts = columns.setdefault(name, ([], []))
+            keys.append(row_key)
+            texts.append(text)
             size += len(text)
         if size >= _BATCH_CHARACTERS:
-            for cells in columns.values():
-                yield from _unnested(cells)
+            yield from _columns_cells(table, columns)
             columns, size = {}, 0
-    for cells in columns.values():
-        yield from _unnested(cells)
+    yield from _columns_cells(table, columns)
+
+
+def _columns_cells(table: str, columns: dict[str, tuple[list[str], list[str]]]) -> Iterator[Cells]:
+    for name, (keys, texts) in columns.items():
+        yield from _unnested(cells_of(table, name, keys, texts))
 
 
 def _arrow_cells(table: str, batch: pa.RecordBatch, key: str | None) -> Iterator[Cells]:
@@ -186,8 +214,9 @@ def _arrow_cells(table: str, batch: pa.RecordBatch, key: str | None) -> Iterator
     for name in names:
         texts = [_written(value) for value in batch.column(name).to_pylist()]
         found = [(row, text) for row, text in zip(row_keys, texts, strict=True) if text is not None]
-        cells = Cells(table, name, [row for row, _ in found], [text for _, text in found])
-        yield from _unnested(cells)
+        if found:
+            keys, written = [row for row, _ in found], [text for _, text in found]
+            yield from _unnested(cells_of(table, name, keys, written))
 
 
 def _metadata(table: str, schema: pa.Schema) -> Iterator[Cells]:
@@ -196,7 +225,7 @@ def _metadata(table: str, schema: pa.Schema) -> Iterator[Cells]:
         described.update(one.metadata or {})
     for name, value in described.items():
         text = value.decode("utf-8", "replace")
-        yield Cells(table, f"{name.decode('utf-8', 'replace')} (metadata)", [""], [text])
+        yield cells_of(table, f"{name.decode('utf-8', 'replace')} (metadata)", [""], [text])
 
 
 def _written(value: Any) -> str | None:
@@ -219,24 +248,43 @@ def _unnested(cells: Cells) -> Iterator[Cells]:
 
     A leaf of an object goes by the name of its outermost field.
     """
-    plain = Cells(cells.table, cells.column, [], [])
-    names = Cells(cells.table, f"{cells.column} (fields)", [], [])
-    nested: dict[str, Cells] = {}
-    for key, text in zip(cells.keys, cells.texts, strict=True):
+    may_nest = pc.match_substring_regex(cells.texts, r"^[\[{]")
+    if pc.any(may_nest).as_py():
+        yield from _leaves_of(cells, pc.indices_nonzero(may_nest).to_pylist(), may_nest)
+    elif len(cells.texts):
+        yield cells
+
+
+def _leaves_of(cells: Cells, numbers: list[int], may_nest: pa.Array) -> Iterator[Cells]:
+    nested: dict[str, tuple[list[str], list[str]]] = {}
+    names: dict[str, str] = {}
+    plain = pc.indices_nonzero(pc.invert(may_nest)).to_pylist()
+    texts = cells.texts.take(pa.array(numbers, pa.int64())).to_pylist()
+    for number, text in zip(numbers, texts, strict=True):
         value = _parsed(text)
         if value is None:
-            plain.keys.append(key)
-            plain.texts.append(text)
+            plain.append(number)
             continue
+        key = cells.key(number)
         for name, field in value.items() if isinstance(value, dict) else [(cells.column, value)]:
-            if name not in nested:
-                nested[name] = Cells(cells.table, name, [], [])
-                names.keys.append(key)
-                names.texts.append(name)
-            found = list(_texts(field))
-            nested[name].keys.extend([key] * len(found))
-            nested[name].texts.extend(found)
-    yield from (one for one in (plain, names, *nested.values()) if one.texts)
+            keys, found = nested.setdefault(name, ([], []))
+            names.setdefault(name, key)
+            if isinstance(field, str) and field[:1] not in _NESTING:
+                keys.append(key)
+                found.append(field)
+            elif isinstance(field, bool) or field is None:
+                continue
+            else:
+                texts_of = list(_texts(field))
+                keys.extend([key] * len(texts_of))
+                found.extend(texts_of)
+    if plain:
+        kept = cells.texts.take(pa.array(plain, pa.int64()))
+        yield Cells(cells.table, cells.column, [cells.key(number) for number in plain], kept)
+    yield cells_of(cells.table, f"{cells.column} (fields)", list(names.values()), list(names))
+    for name, (keys, found) in nested.items():
+        if found:
+            yield cells_of(cells.table, name, keys, found)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -249,7 +297,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _parsed(text: str) -> Any:
-    if text[:1] not in ("{", "["):
+    if text[:1] not in _NESTING:
         return None
     try:
         value = json.loads(text)

@@ -1,6 +1,6 @@
 """Undoes the encodings in which a log or a document may hold a value: escapes, base64, hex.
 
-text -> the same text without escapes; every long token -> the bytes that it encodes
+bytes -> stretches around escapes, without these; every long token -> the bytes that it encodes
 """
 
 import base64
@@ -8,50 +8,65 @@ import binascii
 import re
 from collections.abc import Iterator
 
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})|\\+u([0-9A-Fa-f]{4})|\\+x([0-9A-Fa-f]{2})")
-_ESCAPED_BYTES = re.compile(rb"%([0-9A-Fa-f]{2})|\\+u([0-9A-Fa-f]{4})|\\+x([0-9A-Fa-f]{2})")
+from serving.leak_scan.folding import CELL
+
+# Each alternative begins with one plain sign: so the engine skips to it.
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})|\\\\*u([0-9A-Fa-f]{4})|\\\\*x([0-9A-Fa-f]{2})")
+# What of a value may stand on each side of an escape: the longest pattern with its separators.
+_AROUND = 1024
+_TOKEN_SIGNS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
+_AS_RUNS = bytes(120 if code in _TOKEN_SIGNS else 32 for code in range(256))
 # Twelve bytes: shorter ones are too short to be told from words.
-_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{16,}")
-_HEX = re.compile(r"[0-9A-Fa-f]+")
-_URL_SAFE = str.maketrans("-_", "+/")
+_SHORTEST_TOKEN = 16
+_RUN = b"x" * _SHORTEST_TOKEN
+_HEX = re.compile(rb"[0-9A-Fa-f]+")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
-def unescaped(text: str) -> str | None:
-    r"""Return a text without ``%40``, ``\u00e9`` and ``\xe9``; None where it has none."""
-    if "%" not in text and "\\" not in text:
-        return None
-    plain = _ESCAPE.sub(_sign, text)
-    if plain == text:
-        return None
-    # Percent-encoded UTF-8 comes out as one sign a byte.
-    return re.sub(r"[\x80-\xff]{2,}", _as_utf8, plain)
+def unescaped(data: bytes) -> Iterator[tuple[int, bytes]]:
+    r"""Yield what is around ``%40``, ``\u00e9`` and ``\xe9`` without these, and where it begins.
 
-
-def unescaped_bytes(data: bytes) -> bytes | None:
-    """Return bytes without the same escapes; None where they have none."""
+    A stretch ends where its cell does.
+    """
     if b"%" not in data and b"\\" not in data:
-        return None
-    plain = _ESCAPED_BYTES.sub(_byte, data)
-    return None if plain == data else plain
+        return
+    begin = end = -1
+    for found in _ESCAPE.finditer(data):
+        is_apart = found.start() - _AROUND > end or CELL in data[end : found.start()]
+        if end < 0 or is_apart:
+            if end >= 0:
+                yield begin, _ESCAPE.sub(_byte, data[begin:end])
+            begin = max(0, found.start() - _AROUND)
+            begin = max(begin, data.rfind(CELL, begin, found.start()) + 1)
+        end = min(found.end() + _AROUND, len(data))
+        cell = data.find(CELL, found.end(), end)
+        end = end if cell < 0 else cell
+    if end >= 0:
+        yield begin, _ESCAPE.sub(_byte, data[begin:end])
 
 
-def decoded_tokens(text: str) -> Iterator[tuple[int, bytes]]:
+def decoded_tokens(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield where each long token begins and what it encodes in hex or base64."""
-    for found in _TOKEN.finditer(text):
-        token = found[0]
-        yield found.start(), _decoded(token)
-        if "/" in token:
+    runs = data.translate(_AS_RUNS)
+    place = runs.find(_RUN)
+    while place >= 0:
+        end = runs.find(b" ", place + _SHORTEST_TOKEN)
+        end = len(data) if end < 0 else end
+        token = data[place:end]
+        yield place, _decoded(token)
+        if b"/" in token:
             # A slash is also what parts a path.
-            place = found.start()
-            for part in token.split("/"):
-                if len(part) >= 16:
-                    yield place, _decoded(part)
-                place += len(part) + 1
+            start = place
+            for part in token.split(b"/"):
+                if len(part) >= _SHORTEST_TOKEN:
+                    yield start, _decoded(part)
+                start += len(part) + 1
+        place = runs.find(_RUN, end)
 
 
-def _decoded(token: str) -> bytes:
+def _decoded(token: bytes) -> bytes:
     if _HEX.fullmatch(token):
-        return bytes.fromhex(token[: len(token) // 2 * 2])
+        return binascii.unhexlify(token[: len(token) // 2 * 2])
     plain = token.translate(_URL_SAFE)
     try:
         return base64.b64decode(plain[: len(plain) // 4 * 4] + _rest(plain))
@@ -59,26 +74,16 @@ def _decoded(token: str) -> bytes:
         return b""
 
 
-def _rest(token: str) -> str:
+def _rest(token: bytes) -> bytes:
     """Return the last group of a token of no whole groups, with its padding."""
     rest = token[len(token) // 4 * 4 :]
-    return rest + "=" * (4 - len(rest)) if len(rest) > 1 else ""
-
-
-def _sign(found: re.Match[str]) -> str:
-    code = int(found[1] or found[2] or found[3], 16)
-    return chr(code) if not 0xD800 <= code < 0xE000 else " "
-
-
-def _as_utf8(found: re.Match[str]) -> str:
-    try:
-        return found[0].encode("latin-1").decode("utf-8")
-    except UnicodeDecodeError:
-        return found[0]
+    return rest + b"=" * (4 - len(rest)) if len(rest) > 1 else b""
 
 
 def _byte(found: re.Match[bytes]) -> bytes:
-    if found[2]:
-        code = int(found[2], 16)
-        return chr(code).encode("utf-8") if not 0xD800 <= code < 0xE000 else b" "
-    return bytes([int(found[1] or found[3], 16)])
+    code = int(found[1] or found[2] or found[3], 16)
+    if not found[2]:
+        plain = bytes([code])
+    else:
+        plain = chr(code).encode() if not 0xD800 <= code < 0xE000 else b" "
+    return plain if plain != CELL else b" "

@@ -6,7 +6,6 @@ target -> File (kind by its first bytes) -> cells | chunks of bytes | what it ha
 import bz2
 import gzip
 import lzma
-import re
 import sqlite3
 import zipfile
 import zlib
@@ -35,7 +34,7 @@ _CHUNK = 1 << 20
 _AFTER = 4096
 _BEFORE = 64
 _HEAD = 16
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_CONTROLS = bytes([*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20)])
 
 _STORES: dict[str, Callable[[Path, str | None], Iterator[Cells]]] = {
     "duckdb": duckdb_cells,
@@ -87,18 +86,20 @@ class Chunk:
     offset: int
     line: int
 
-    def as_text(self) -> tuple[str, str, str] | None:
-        """Return the three parts as text; None where they are no UTF-8 text."""
+    def as_text(self) -> tuple[bytes, bytes, bytes] | None:
+        """Return the three parts, no sign cut in two, as UTF-8; None where they are no text."""
         whole = self.before + self.main + self.after
-        if _CONTROL.search(whole):
+        if _has_controls(whole):
             return None
         begin = _letter(whole, len(self.before))
         end = _letter(whole, len(self.before) + len(self.main))
         first, last = _letter(whole, 0), _last_letter(whole)
-        try:
-            return whole[first:begin].decode(), whole[begin:end].decode(), whole[end:last].decode()
-        except UnicodeDecodeError:
-            return None
+        if not whole.isascii():
+            try:
+                whole[first:last].decode()
+            except UnicodeDecodeError:
+                return None
+        return whole[first:begin], whole[begin:end], whole[end:last]
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,11 @@ def kind_of(path: Path) -> str:
             return kind
     if path.suffix == ".json":
         return "json"
-    return "bytes" if _CONTROL.search(head) else "text"
+    return "bytes" if _has_controls(head) else "text"
+
+
+def _has_controls(data: bytes) -> bool:
+    return len(data.translate(None, _CONTROLS)) != len(data)
 
 
 _MAGIC = (

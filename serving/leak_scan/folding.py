@@ -12,9 +12,9 @@ from functools import lru_cache
 # Stands between two cells; the one separator that squashing keeps, so that no match spans cells.
 CELL = b"\x1e"
 CELL_TEXT = "\x1e"
-_LOWER = bytes(range(256)).lower()
 SEPARATORS = bytes(code for code in range(128) if not chr(code).isalnum() and code != CELL[0])
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
+_SPACED = bytes(32 if code in SEPARATORS else code for code in range(256))
 # Letters that Unicode does not take apart.
 _BY_HAND = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ı": "i"})
 _CACHED_RUNS = 100_000
@@ -22,19 +22,29 @@ _CACHED_RUNS = 100_000
 
 def folded(text: str) -> bytes:
     """Return a text in lower case without accents, as UTF-8; signs beyond ASCII become spaces."""
-    if not text.isascii():
-        text = _BEYOND_ASCII.sub(_folded_run, text)
-    return text.encode("utf-8", "replace").translate(_LOWER)
+    return folded_utf8(text.encode("utf-8", "replace"))
+
+
+def folded_utf8(data: bytes) -> bytes:
+    """Return the same of UTF-8; what is none is read as Latin-1."""
+    if not data.isascii():
+        data = _BEYOND_ASCII.sub(_folded_run, data)
+    return data.lower()
 
 
 def folded_bytes(data: bytes) -> bytes:
     """Return bytes of no known encoding in ASCII's lower case; UTF-16 loses its zeros."""
-    return data.translate(_LOWER, b"\0")
+    return data.translate(None, b"\0").lower()
 
 
 def squashed(text: bytes) -> bytes:
     """Return what is folded without ASCII's separators; cells stay apart."""
     return text.translate(None, SEPARATORS)
+
+
+def words(text: bytes) -> list[bytes]:
+    """Return the runs of letters and digits of what is folded."""
+    return text.translate(_SPACED).split()
 
 
 def joined(cells: list[str]) -> str:
@@ -45,8 +55,12 @@ def joined(cells: list[str]) -> str:
     return text
 
 
-def _folded_run(found: re.Match[str]) -> str:
-    return _folded_letters(found[0])
+def _folded_run(found: re.Match[bytes]) -> bytes:
+    try:
+        run = found[0].decode()
+    except UnicodeDecodeError:
+        run = found[0].decode("latin-1")
+    return _folded_letters(run).encode("utf-8", "replace")
 
 
 @lru_cache(maxsize=_CACHED_RUNS)

@@ -7,8 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from serving.leak_scan.folding import CELL, SEPARATORS, folded, squashed
-from serving.leak_scan.rules import digits, words
+from serving.leak_scan.folding import CELL, SEPARATORS, folded, squashed, words
+from serving.leak_scan.rules import digits
 
 LONGEST = 200
 # A number is written with and without its country: what is always there are its last digits.
@@ -41,6 +41,14 @@ def forms(privacy: str, value: str, fold: bytes) -> Iterator[bytes]:
             yield unicodedata.normalize(form, text).encode("utf-8", "replace").lower()
 
 
+def patterns(privacy: str, value: str, fold: bytes, squash: bytes) -> Iterator[bytes]:
+    """Yield the squashed spellings of a value, its own first, as far as they are searched for."""
+    if privacy in ("phone", "name") or not value.isascii():
+        yield from (squashed(form)[:LONGEST] for form in forms(privacy, value, fold))
+    else:
+        yield squash[:LONGEST]
+
+
 def whole_cells(privacy: str, fold: bytes) -> Iterator[bytes]:
     """Yield the squashed spellings of a value that is looked for as a whole cell."""
     squash = squashed(fold)
@@ -50,6 +58,13 @@ def whole_cells(privacy: str, fold: bytes) -> Iterator[bytes]:
         whole = year + month + day
         yield from (whole, day + month + year, month + day + year)
         yield from (whole + end for end in (b"000000", b"t000000", b"t000000z", b"00000000"))
+
+
+def street(fold: bytes) -> bytes | None:
+    """Return an address without its numbers, squashed; None where that is too little to tell."""
+    names = [word for word in words(fold) if word.isalpha() or not word.isascii()]
+    joined = b"".join(names)
+    return joined if len(names) > 1 and len(joined) >= _JOINED else None
 
 
 def is_same_cell(fold: bytes, cell: bytes) -> bool:

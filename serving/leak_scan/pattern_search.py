@@ -1,17 +1,14 @@
 """Looks for personal data by its form in cells, lines and bytes.
 
-texts -> those that match the wide pattern (DuckDB) -> checked one by one (serving/patterns.py)
+texts -> those that match the wide pattern (RE2) -> checked one by one (serving/patterns.py)
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Self
 
-import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from serving.identifiers import literal
 from serving.patterns import CANDIDATE, PatternClass, find_patterns
 
 # What ``strings`` would show of a file of no known kind.
@@ -24,40 +21,21 @@ class PatternSearch:
 
     def __init__(self, project_texts: Sequence[str] = ()) -> None:
         self._project = {token for text in project_texts for token in _TOKEN.findall(text)}
-        self._connection = duckdb.connect()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._connection.close()
 
     def in_cells(
-        self, texts: list[str], *, repeats_project: bool = False
+        self, texts: pa.Array, *, repeats_project: bool = False
     ) -> Iterator[tuple[int, PatternClass]]:
         """Yield the number of each text that holds some, with the class."""
-        table = pa.table({"text": pa.array(texts, pa.large_string())})
-        self._connection.register("batch", table)
-        try:
-            found = self._connection.execute(
-                "select number, text from (select row_number() over () - 1 as number, text "
-                f"from batch) where regexp_matches(text, {literal(CANDIDATE)})"
-            ).fetchall()
-        finally:
-            self._connection.unregister("batch")
-        for number, text in found:
+        maybe = pc.match_substring_regex(texts, CANDIDATE)
+        for number in pc.indices_nonzero(maybe).to_pylist():
+            text = texts[number].as_py()
             own = self._without_project(text) if repeats_project else text
             yield from ((number, pattern) for pattern in sorted(find_patterns(own)))
 
     def in_bytes(self, data: bytes, *, repeats_project: bool = False) -> Iterator[PatternClass]:
         """Yield the classes that the printable runs of a file show."""
         runs = [found[0].decode("utf-8", "replace") for found in _PRINTABLE.finditer(data)]
-        found = self.in_cells(runs, repeats_project=repeats_project)
+        found = self.in_cells(pa.array(runs, pa.string()), repeats_project=repeats_project)
         yield from (pattern for _, pattern in found)
 
     def _without_project(self, text: str) -> str:

@@ -10,14 +10,14 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from serving.leak_scan.folding import SEPARATORS, squashed
+from serving.leak_scan.folding import words
 
 # Where a value is looked for: inside texts and bytes and as a whole cell, as a whole cell alone,
 # or nowhere.
 Search = Literal["text", "cell", "never"]
 PUBLIC = "public"
 
-_WORDS = re.compile(b"[^" + re.escape(SEPARATORS) + b"]+")
+_NO_DIGITS = bytes(code for code in range(256) if not 48 <= code < 58)
 # Scripts that put no space between words: few of their signs are already a whole name.
 _UNSPACED = re.compile("[\u2e80-\u9fff\uac00-\ud7af\u0e00-\u0e7f\uf900-\ufaff]")
 
@@ -64,13 +64,14 @@ _SHORTEST_UNSPACED = 3
 _SHORTEST_NUMBER = 12
 
 
-def verdict(privacy: str, value: str, folded: bytes, declared: ScanRule | None = None) -> Verdict:
-    """Return how one value of a class is looked for; ``folded`` is the value folded."""
+def verdict(
+    privacy: str, value: str, folded: bytes, squash: bytes, declared: ScanRule | None = None
+) -> Verdict:
+    """Return how a value of a class, also given folded and squashed, is looked for."""
     if declared is not None and declared.search != "text":
         return Verdict(declared.search, f"declared: {declared.because}")
     if privacy == "free_text":
         return _FREE_TEXT
-    squash = squashed(folded)
     if len(squash) < 2:
         return _TINY
     if privacy == "birth_date":
@@ -90,19 +91,13 @@ def _inside_texts(
         return EVERYWHERE if len(digits(squash)) >= shortest else _SHORT
     if not value.isascii() and _UNSPACED.search(value):
         return EVERYWHERE if len(squash.decode()) >= _SHORTEST_UNSPACED else _SHORT
-    count = len(words(folded))
-    if privacy == "name" and count < 2:
+    if privacy == "name" and len(words(folded)) < 2:
         return _SINGLE_WORD
-    if privacy == "address" and not (count > 1 and any(48 <= sign < 58 for sign in squash)):
+    if privacy == "address" and not (len(words(folded)) > 1 and digits(squash)):
         return _NO_NUMBER
     return EVERYWHERE if len(squash) >= shortest else _SHORT
 
 
-def words(folded: bytes) -> list[bytes]:
-    """Return the runs of letters and digits of what is folded."""
-    return _WORDS.findall(folded)
-
-
 def digits(folded: bytes) -> bytes:
     """Return the ASCII digits alone."""
-    return bytes(sign for sign in folded if 48 <= sign < 58)
+    return folded.translate(None, _NO_DIGITS)

@@ -3,7 +3,6 @@
 targets -> files -> cells of known stores, and the bytes of every file -> pages -> hits
 """
 
-import bisect
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,14 +10,25 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+import pyarrow as pa
+
 from serving.leak_scan.also_public import ORDINARY, also_public
-from serving.leak_scan.cells import Cells
-from serving.leak_scan.encodings import decoded_tokens, unescaped, unescaped_bytes
+from serving.leak_scan.cells import Cells, cells_of
+from serving.leak_scan.encodings import decoded_tokens, unescaped
 from serving.leak_scan.files import Chunk, File, chunks, files_of
-from serving.leak_scan.folding import CELL, CELL_TEXT, folded, folded_bytes, joined, squashed
+from serving.leak_scan.folding import (
+    CELL,
+    CELL_TEXT,
+    folded,
+    folded_bytes,
+    folded_utf8,
+    squashed,
+)
+from serving.leak_scan.page import Page, page_of
 from serving.leak_scan.pattern_search import PatternSearch
 from serving.leak_scan.report import ANYWHERE, WITHHELD, Hit, ScanReport
-from serving.leak_scan.search_set import Entry, Found, Page, SearchSet
+from serving.leak_scan.search_set import Entry, Found, SearchSet
 from serving.leak_scan.targets import Target
 from serving.leak_scan.values import PersonalValues
 from serving.patterns import find_patterns
@@ -44,10 +54,10 @@ def scan(
     """
     began, cpu = time.perf_counter(), time.process_time()
     search = SearchSet(values, keys)
-    with PatternSearch(project_texts) as by_pattern:
-        scanner = _Scanner(search, by_pattern if patterns else None, project_texts)
-        for target in targets:
-            scanner.target(target)
+    by_pattern = PatternSearch(project_texts) if patterns else None
+    scanner = _Scanner(search, by_pattern, project_texts)
+    for target in targets:
+        scanner.target(target)
     report = scanner.report()
     report.seconds = time.perf_counter() - began
     report.cpu_seconds = time.process_time() - cpu
@@ -76,7 +86,7 @@ class _Scanner:
         self._repeats_project = target.repeats_project
         for file in files_of(target):
             self._report.files[file.kind] += 1
-            self._cells(file, Cells("", "(name)", [""], [file.name]))
+            self._cells(file, cells_of("", "(name)", [""], [file.name]))
             read = self._each(file, file.cells(), self._cells)
             with_patterns = not (read and file.is_store) and not file.is_part
             self._each(file, chunks(file.path), partial(self._chunk, with_patterns=with_patterns))
@@ -121,26 +131,20 @@ class _Scanner:
             search(file, part)
 
     def _cells(self, file: File, cells: Cells) -> None:
-        text = joined(cells.texts)
+        text = cells.joined()
         place = (file.name, file.rows.view if file.rows else cells.table, cells.column)
-        fold = folded(text)
-        page = Page(fold, 0, len(fold))
+        page = page_of(folded_utf8(text))
         self._report.cells += len(cells.texts)
-        self._report.cell_bytes += len(fold)
+        self._report.cell_bytes += len(page.text)
         for found in self._search.find(page):
-            self._add(place, found, cells.keys[fold.count(CELL, 0, found.place)])
+            self._add(place, found, cells.key(page.cell_at(found.place)))
         for number, found in self._search.find_cells(page):
-            self._add(place, found, cells.keys[number])
+            self._add(place, found, cells.key(number))
         self._search.count_skipped(page, ": ".join((place[0], ".".join(place[1:]))))
-        plain = unescaped(text)
-        if plain is not None and plain.count(CELL_TEXT) == text.count(CELL_TEXT):
-            fold = folded(plain)
-            for found in self._search.find(Page(fold, 0, len(fold))):
-                self._add(place, found, cells.keys[fold.count(CELL, 0, found.place)])
-        for start, found in self._in_tokens(text):
-            self._add(place, found, cells.keys[text.count(CELL_TEXT, 0, start)])
+        for start, found in self._encoded(text):
+            self._add(place, found, cells.key(text.count(CELL, 0, start)))
         for number, found in self._in_cells(cells.texts):
-            self._add(place, found, cells.keys[number])
+            self._add(place, found, cells.key(number))
 
     def _chunk(self, file: File, chunk: Chunk, *, with_patterns: bool) -> None:
         self._report.raw_bytes += len(chunk.main)
@@ -150,20 +154,14 @@ class _Scanner:
             self._binary(place, chunk, with_patterns=with_patterns)
             return
         before, main, after = parts
-        page = _page(folded(before), folded(main), folded(after))
+        page = _page(*map(folded_utf8, parts))
         for found in self._search.find(page):
-            line = chunk.line + page.text.count(b"\n", page.begin, found.place)
+            line = chunk.line + page.count(b"\n", found.place) - page.count(b"\n", page.begin)
             self._add(place, found, f"line {line}")
-        whole = before + main + after
-        plain = unescaped(whole)
-        if plain is not None:
-            fold = folded(plain)
-            for found in self._search.find(Page(fold, 0, len(fold))):
-                self._add(place, found, f"about line {chunk.line}")
-        for _, found in self._in_tokens(whole):
+        for _, found in self._encoded(before + main + after):
             self._add(place, found, f"about line {chunk.line}")
         if with_patterns:
-            for number, found in self._in_cells(main.split("\n")):
+            for number, found in self._in_cells(_lines(main)):
                 self._add(place, found, f"line {chunk.line + number}")
 
     def _binary(self, place: Place, chunk: Chunk, *, with_patterns: bool) -> None:
@@ -171,38 +169,44 @@ class _Scanner:
         page = _page(*map(folded_bytes, raw), binary=True)
         for found in self._search.find(page):
             self._add(place, found, f"byte {chunk.offset + found.place - page.begin}")
-        plain = unescaped_bytes(b"".join(raw))
-        if plain is not None:
-            fold = folded_bytes(plain)
-            for found in self._search.find(Page(fold, 0, len(fold), binary=True)):
-                self._add(place, found, f"about byte {chunk.offset}")
+        plain = ((start, folded_bytes(part)) for start, part in unescaped(b"".join(raw)))
+        for _, found in self._in_parts(plain, binary=True):
+            self._add(place, found, f"about byte {chunk.offset}")
         if with_patterns and self._patterns is not None:
             repeats = self._repeats_project
             for pattern in self._patterns.in_bytes(chunk.main, repeats_project=repeats):
                 self._add(place, Found(_NO_ENTRY, pattern, 0), f"about byte {chunk.offset}")
 
-    def _in_cells(self, texts: list[str]) -> Iterator[tuple[int, Found]]:
+    def _in_cells(self, texts: pa.Array) -> Iterator[tuple[int, Found]]:
         """Yield what looks like personal data with the number of its text."""
         if self._patterns is not None:
             repeats = self._repeats_project
             for number, pattern in self._patterns.in_cells(texts, repeats_project=repeats):
                 yield number, Found(_NO_ENTRY, pattern, 0)
 
-    def _in_tokens(self, text: str) -> Iterator[tuple[int, Found]]:
-        """Yield values in what a text's long tokens encode, with where the token begins."""
-        starts, parts = [], []
-        for start, data in decoded_tokens(text):
-            if len(data) >= _FEWEST_DECODED:
-                starts.append(start)
-                parts.append(folded_bytes(data).replace(CELL, b" "))
-        if not parts:
-            return
-        ends = [0]
-        for part in parts:
-            ends.append(ends[-1] + len(part) + 1)
-        fold = CELL.join(parts)
-        for found in self._search.find(Page(fold, 0, len(fold), binary=True)):
-            yield starts[bisect.bisect_right(ends, found.place) - 1], found
+    def _encoded(self, text: bytes) -> Iterator[tuple[int, Found]]:
+        """Yield values behind escapes and in long tokens, with where the stretch begins."""
+        plain = ((start, folded_utf8(part)) for start, part in unescaped(text))
+        yield from self._in_parts(plain, binary=False)
+        tokens = (
+            (start, folded_bytes(data).replace(CELL, b" "))
+            for start, data in decoded_tokens(text)
+            if len(data) >= _FEWEST_DECODED
+        )
+        yield from self._in_parts(tokens, binary=True)
+
+    def _in_parts(
+        self, parts: Iterable[tuple[int, bytes]], *, binary: bool
+    ) -> Iterator[tuple[int, Found]]:
+        """Search parts as the cells of one page; none holds ``CELL``."""
+        starts, texts = [], []
+        for start, text in parts:
+            starts.append(start)
+            texts.append(text)
+        if texts:
+            page = page_of(CELL.join(texts), binary=binary)
+            for found in self._search.find(page):
+                yield starts[page.cell_at(found.place)], found
 
     def _add(self, place: Place, found: Found, row: str) -> None:
         entry = None if found.entry == _NO_ENTRY else found.entry
@@ -227,8 +231,7 @@ class _Scanner:
         return WITHHELD if is_personal else text
 
     def _names_someone(self, text: str) -> bool:
-        fold = folded(text.replace(CELL_TEXT, " "))
-        page = Page(fold, 0, len(fold))
+        page = page_of(folded(text.replace(CELL_TEXT, " ")))
         return any(self._search.find(page)) or any(self._search.find_cells(page))
 
 
@@ -238,6 +241,13 @@ _FEWEST_DECODED = 8
 
 def _page(before: bytes, main: bytes, after: bytes, *, binary: bool = False) -> Page:
     return Page(before + main + after, len(before), len(before) + len(main), binary)
+
+
+def _lines(text: bytes) -> pa.Array:
+    """Return the lines of UTF-8 without copying it."""
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 10) + 1
+    offsets = np.concatenate([[0], ends, [len(text)]]).astype(np.int32)
+    return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
 
 
 def _first(hits: list[Hit]) -> Iterator[Hit]:

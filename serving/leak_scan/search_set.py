@@ -7,35 +7,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
-from serving.leak_scan.folding import CELL, SEPARATORS, folded, joined, squashed
-from serving.leak_scan.forms import LONGEST, forms, is_same_cell, is_whole, whole_cells
+from serving.leak_scan.folding import CELL, folded, joined, squashed
+from serving.leak_scan.forms import LONGEST, is_same_cell, is_whole, patterns, street, whole_cells
 from serving.leak_scan.matcher import SHORTEST, Matcher
+from serving.leak_scan.page import Page, Places
 from serving.leak_scan.rules import Verdict, verdict
 from serving.leak_scan.values import PersonalValues
 
 KEY = "key"
 _FEWEST_KEY_BYTES = 16
-_KEPT = np.ones(256, np.bool_)
-_KEPT[list(SEPARATORS)] = False
 
 # A value by the number of its column and its number in there.
 Entry = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Page:
-    """A stretch of folded text with ``CELL`` between its cells.
-
-    Matches count where they begin in ``text[begin:end]``; the rest is context.
-    """
-
-    text: bytes
-    begin: int
-    end: int
-    binary: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,14 +52,11 @@ class SearchSet:
         self._keys = list((keys or {}).values())
         self._cells: dict[bytes, Entry] = {}
         self._skipped: dict[bytes, RuleEffect] = {}
-        patterns: dict[bytes, Entry] = {}
+        found: dict[bytes, Entry] = {}
         for number in range(len(values.columns)):
-            self._add_column(number, patterns)
-        for number, key in enumerate(self._keys):
-            self._add_key(number, key, patterns)
-        self._patterns = list(patterns)
-        self._entries = list(patterns.values())
-        self._matcher = Matcher(self._patterns)
+            self._add_column(number, found)
+        self._values = _Patterns(found)
+        self._own = _Patterns(dict(self._key_patterns()))
 
     def privacy(self, entry: Entry) -> str:
         """Return the class of an entry; ``key`` for one of ours."""
@@ -84,33 +64,26 @@ class SearchSet:
 
     def find(self, page: Page) -> Iterator[Found]:
         """Yield every value on a page, in no order."""
-        squash = squashed(page.text)
-        places: npt.NDArray[np.int64] | None = None
-        for match in self._matcher.find(squash):
-            if places is None:
-                places = np.flatnonzero(_KEPT[np.frombuffer(page.text, np.uint8)])
-            pattern = self._patterns[match.pattern]
-            start = int(places[match.start])
-            end = int(places[match.start + len(pattern) - 1]) + 1
-            if page.begin <= start < page.end and self._is_real(match.pattern, page, start, end):
-                entry = self._entries[match.pattern]
+        for pattern, entry, start, end in self._values.find(page, page.beginnings()):
+            if self._is_real(pattern, entry, page, start, end):
                 yield Found(entry, self.privacy(entry), start)
+        for _, entry, start, _ in self._own.find(page, None):
+            yield Found(entry, KEY, start)
 
     def find_cells(self, page: Page) -> Iterator[tuple[int, Found]]:
         """Yield the number of each cell that is a value as a whole."""
-        cells: list[bytes] | None = None
-        for number, cell in enumerate(squashed(page.text).split(CELL) if self._cells else ()):
-            if cell not in self._cells:
-                continue
-            entry = self._cells[cell]
-            cells = cells or page.text.split(CELL)
-            if is_same_cell(folded(self.text_of(entry)), cells[number]):
+        if not self._cells or self._cells.keys().isdisjoint(page.cells):
+            return
+        written = page.text.split(CELL)
+        for number, cell in enumerate(page.cells):
+            entry = self._cells.get(cell)
+            if entry and is_same_cell(folded(self.text_of(entry)), written[number]):
                 yield number, Found(entry, self.privacy(entry), 0)
 
     def count_skipped(self, page: Page, place: str) -> None:
         """Count the cells that only a declared rule lets pass, by place."""
-        if self._skipped:
-            for cell in squashed(page.text).split(CELL):
+        if self._skipped and not self._skipped.keys().isdisjoint(page.cells):
+            for cell in page.cells:
                 if cell in self._skipped:
                     self._skipped[cell].cells[place] += 1
 
@@ -118,34 +91,26 @@ class SearchSet:
         """Return a value, for comparison alone: it must go into no message."""
         return self.values.columns[entry[0]].texts[entry[1]]
 
-    def _is_real(self, number: int, page: Page, start: int, end: int) -> bool:
-        entry = self._entries[number]
-        if entry[0] < 0:
-            return True
-        return is_whole(
-            self.privacy(entry),
-            self.text_of(entry),
-            self._patterns[number],
-            page.text,
-            start,
-            end,
-            binary=page.binary,
-        )
+    def _is_real(self, pattern: bytes, entry: Entry, page: Page, start: int, end: int) -> bool:
+        privacy, value = self.privacy(entry), self.text_of(entry)
+        return is_whole(privacy, value, pattern, page.text, start, end, binary=page.binary)
 
-    def _add_column(self, number: int, patterns: dict[bytes, Entry]) -> None:
+    def _add_column(self, number: int, found: dict[bytes, Entry]) -> None:
         column = self.values.columns[number]
         if not column.texts:
             return
-        folds = folded(joined(column.texts)).split(CELL)
-        for place, (text, fold) in enumerate(zip(column.texts, folds, strict=True)):
-            decided = verdict(column.privacy, text, fold, column.rule)
+        whole = folded(joined(column.texts))
+        spelt = zip(column.texts, whole.split(CELL), squashed(whole).split(CELL), strict=True)
+        for place, (text, fold, squash) in enumerate(spelt):
+            decided = verdict(column.privacy, text, fold, squash, column.rule)
             entry = (number, place)
             if decided.search == "text":
                 self.searched += 1
-                for form in forms(column.privacy, text, fold):
-                    pattern = squashed(form)[:LONGEST]
+                for pattern in patterns(column.privacy, text, fold, squash):
                     if len(pattern) >= SHORTEST:
-                        patterns.setdefault(pattern, entry)
+                        found.setdefault(pattern, entry)
+                if column.privacy == "address" and (name := street(fold)):
+                    self._cells.setdefault(name, entry)
                 continue
             effect = self._effect(number, decided)
             effect.values += 1
@@ -163,8 +128,26 @@ class SearchSet:
             RuleEffect(decided.rule, column.origin, column.privacy, decided.search),
         )
 
-    def _add_key(self, number: int, key: bytes, patterns: dict[bytes, Entry]) -> None:
-        for form in (key, key.hex().encode()):
-            pattern = squashed(form.lower())
-            if len(pattern) >= _FEWEST_KEY_BYTES:
-                patterns.setdefault(pattern[:LONGEST], (-1, number))
+    def _key_patterns(self) -> Iterator[tuple[bytes, Entry]]:
+        for number, key in enumerate(self._keys):
+            for form in (key, key.hex().encode()):
+                pattern = squashed(form.lower())
+                if len(pattern) >= _FEWEST_KEY_BYTES:
+                    yield pattern[:LONGEST], (-1, number)
+
+
+class _Patterns:
+    """Some patterns with the values that they stand for."""
+
+    def __init__(self, entries: Mapping[bytes, Entry]) -> None:
+        self._patterns, self._entries = list(entries), list(entries.values())
+        self._matcher = Matcher(self._patterns)
+
+    def find(self, page: Page, places: Places | None) -> Iterator[tuple[bytes, Entry, int, int]]:
+        """Yield each match that counts: pattern, value, and its begin and end on the page."""
+        for match in self._matcher.find(page.squash, places):
+            pattern = self._patterns[match.pattern]
+            start = int(page.kept[match.start])
+            if page.begin <= start < page.end:
+                end = int(page.kept[match.start + len(pattern) - 1]) + 1
+                yield pattern, self._entries[match.pattern], start, end

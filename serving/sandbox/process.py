@@ -6,6 +6,7 @@ The worker is never trusted: its replies are bounded in size and in time.
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import struct
@@ -26,11 +27,19 @@ GRACE_S = 1.0
 _START_S = 30.0
 _REPLY_BYTES = 64 << 20
 _READ_BYTES = 1 << 20
+# How often a running statement's memory is looked at: it can grow by about 2 GB a second.
+_LOOK_S = 0.01
+_GROWN_BETWEEN_LOOKS = 24 << 20
+_PAGE = resource.getpagesize()
 _LENGTH = struct.Struct(">I")
 
 
 class WorkerTimeoutError(Exception):
     """The worker did not reply in time; it has been killed."""
+
+
+class WorkerTooLargeError(Exception):
+    """The worker took more memory than its agent declares; it has been killed."""
 
 
 class WorkerDiedError(Exception):
@@ -61,6 +70,7 @@ class WorkerProcess:
             env={},
         )
         self._columns: dict[str, list[tuple[str, str]]] | None = None
+        self._most_memory = (limits.memory_mb << 20) - _GROWN_BETWEEN_LOOKS
         self._send(
             {
                 "files": {view: str(path.resolve()) for view, path in files.items()},
@@ -83,7 +93,7 @@ class WorkerProcess:
         if self._columns is None:
             try:
                 hello = self._receive(_START_S)
-            except (WorkerTimeoutError, WorkerDiedError) as error:
+            except (WorkerTimeoutError, WorkerTooLargeError, WorkerDiedError) as error:
                 self.end()
                 raise InternalError("The sandbox did not start; try again.") from error
             if "columns" not in hello:
@@ -96,7 +106,10 @@ class WorkerProcess:
         return self._columns
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Send a request and return its reply; kills the worker once its grace is over."""
+        """Send a request and return its reply.
+
+        Kills the worker once its grace is over, or when it holds more memory than declared.
+        """
         self.columns()
         self._send({**request, "seconds": seconds})
         return self._receive(seconds + GRACE_S)
@@ -137,15 +150,28 @@ class WorkerProcess:
         poll.register(descriptor, select.POLLIN | select.POLLHUP)
         found = bytearray()
         while len(found) < size:
-            left_ms = int((deadline - time.monotonic()) * 1000)
-            if left_ms <= 0 or not poll.poll(left_ms):
+            left = deadline - time.monotonic()
+            if left <= 0:
                 self.end()
                 raise WorkerTimeoutError
+            if not poll.poll(1_000 * min(left, _LOOK_S)):
+                self._refuse_too_large()
+                continue
             part = os.read(descriptor, min(size - len(found), _READ_BYTES))
             if not part:
                 raise self._died()
             found += part
         return bytes(found)
+
+    def _refuse_too_large(self) -> None:
+        try:
+            resident = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE
+        except (OSError, IndexError):
+            # It has just ended, which the next read tells; or this system has no /proc.
+            return
+        if resident > self._most_memory:
+            self.end()
+            raise WorkerTooLargeError
 
     def _died(self) -> WorkerDiedError:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -16,15 +16,18 @@ from serving.catalog import Limits
 from serving.envelope import TruncatedBy
 from serving.errors import AnswerError, BudgetExceeded, InvalidArgument, NoSnapshot, QueryTimeout
 from serving.sandbox.gate import Checked, check
-from serving.sandbox.messages import DIED, TIMEOUT, Statement, explain
-from serving.sandbox.process import WorkerDiedError, WorkerProcess, WorkerTimeoutError
+from serving.sandbox.messages import DIED, MEMORY, TIMEOUT, Statement, explain
+from serving.sandbox.process import (
+    WorkerDiedError,
+    WorkerProcess,
+    WorkerTimeoutError,
+    WorkerTooLargeError,
+)
 
 _SPOILING = frozenset(
     {"InterruptException", "OutOfMemoryException", "MemoryError", "InternalException"}
     | {"FatalException", "IOException"}
 )
-# How soon a statement that waits for a worker learns that its caller has given it up.
-_LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,8 @@ class SqlSandbox:
                     reply = worker.ask(request, self._limits.seconds)
             except WorkerTimeoutError as error:
                 raise self._timeout() from error
+            except WorkerTooLargeError as error:
+                raise BudgetExceeded(MEMORY, memory_mb=self._limits.memory_mb) from error
             except WorkerDiedError as error:
                 raise (self._timeout() if error.by_cpu else BudgetExceeded(DIED)) from error
             if reply.get("error") in _SPOILING:
@@ -174,7 +179,7 @@ class SqlSandbox:
                     self._count += 1
                     break
                 cancellation.current().refuse_cancelled()
-                self._changed.wait(_LOOK_S)
+                self._changed.wait(cancellation.LOOK_S)
         return self._start()
 
     def _start(self) -> WorkerProcess:

@@ -22,6 +22,8 @@ _FETCHED_AT_ONCE = 256
 _FILES_BESIDES_VIEWS = 24
 # DuckDB starts a thread for each of these; each may hold one CPU for the whole time limit.
 _THREADS = 2
+# The rest of what the agent declares is for this process itself and what the engine does not count.
+_ENGINE_SHARE = 0.75
 # memory_limit does not see what scalar functions and the planner take. Honest statements stay
 # within twice the limit, and 1 GiB is what the engine needs to plan and start threads at all.
 _LEAST_ADDRESS_SPACE = 1 << 30
@@ -51,7 +53,7 @@ def open_locked(files: dict[str, str], memory_mb: int) -> duckdb.DuckDBPyConnect
         ":memory:",
         config={
             "temp_directory": "",
-            "memory_limit": f"{memory_mb}MB",
+            "memory_limit": f"{memory_mb * _ENGINE_SHARE:.0f}MB",
             "threads": _THREADS,
             "autoload_known_extensions": False,
             "autoinstall_known_extensions": False,
@@ -76,9 +78,11 @@ def open_locked(files: dict[str, str], memory_mb: int) -> duckdb.DuckDBPyConnect
 
 def limit_process(memory_mb: int, views: int) -> None:
     """Bound this process from now on: address space, written bytes, open files, core dumps."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    room = max(_LEAST_ADDRESS_SPACE, 2 * memory_mb << 20)
-    _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + room)
+    statm = Path("/proc/self/statm")
+    # macOS has neither this file nor a working limit of the address space.
+    if statm.is_file():
+        size = int(statm.read_text().split()[0]) * resource.getpagesize()
+        _limit(resource.RLIMIT_AS, size + max(_LEAST_ADDRESS_SPACE, 2 * memory_mb << 20))
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, views + _FILES_BESIDES_VIEWS)

@@ -1,10 +1,12 @@
 """Extract and load from PostgreSQL beside its limit, a binary COPY to nothing, in the same run.
 
-``python -m tests.benchmarks.ingestion [--rows 1000000] [--runs 5]``; the servers are its own.
+``python -m tests.benchmarks.ingestion [--rows 1000000] [--runs 5] [--peers]``; the servers are its
+own. ``--peers`` loads the same rows by other programs too, in ten minutes more.
 """
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ import psycopg
 
 from ingestion.load import load_source
 from ingestion.spec import SourcesFile, SourceSpec
+from tests.benchmarks.load_peers import peers
 from tests.benchmarks.results import Figure, median, publish
 from tests.servers import Postgres, server_folder
 
@@ -26,6 +29,8 @@ select i as id, 'name of item ' || i as name, md5(i::text) as code, i % 97 as ca
     'a somewhat longer text that a product of this kind would have, number ' || i as text
 from generate_series(1, %(rows)s::bigint) i
 """
+CHANGED = (1_000, 100, 10)
+"""One row in so many changes before a second load, whose cost must follow the changes."""
 
 
 def main() -> None:
@@ -34,12 +39,17 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("data/bench/latest.jsonl"))
+    parser.add_argument("--peers", action="store_true", help="measure other programs too")
     options = parser.parse_args()
+    sys.stdout.write(f"load average before: {os.getloadavg()[0]:.1f} of {os.cpu_count()} cores\n")
     with server_folder() as folder:
         server = Postgres(folder)
         server.start()
         try:
-            publish(measured(server, options.rows, options.runs), options.out)
+            figures = measured(server, options.rows, options.runs)
+            if options.peers:
+                figures += peers(server.url(), first_load(options.rows), options.runs)
+            publish(figures, options.out)
         finally:
             server.stop()
 
@@ -54,14 +64,19 @@ def measured(server: Postgres, rows: int, runs: int) -> list[Figure]:
         live.execute("create index on items (changed_at)")
         live.execute("vacuum analyze items")
     cursor, log = declared("cursor"), declared("log")
-    copies, firsts, seconds, captures = [], [], [], []
+    copies, firsts, captures = [], [], []
     log_firsts: list[float] = []
+    seconds: dict[int, list[float]] = {share: [] for share in CHANGED}
+    cpu: list[float] = []
     for _ in range(runs):
         copies.append(timed(lambda: copy_to_nothing(url)))
         with tempfile.TemporaryDirectory() as home:
+            before = time.process_time()
             firsts.append(timed(lambda: load_source("items", cursor, Path(home))))
-            change(url, rows // 100)
-            seconds.append(timed(lambda: load_source("items", cursor, Path(home))))
+            cpu.append(time.process_time() - before)
+            for share in CHANGED:
+                change(url, rows // share)
+                seconds[share].append(timed(lambda: load_source("items", cursor, Path(home))))
         with tempfile.TemporaryDirectory() as home:
             log_firsts.append(timed(lambda: load_source("items", log, Path(home))))
             change(url, rows // 10)
@@ -72,16 +87,26 @@ def measured(server: Postgres, rows: int, runs: int) -> list[Figure]:
     ratios = [first / copy for first, copy in zip(firsts, copies, strict=True)]
     log_ratios = [first / copy for first, copy in zip(log_firsts, copies, strict=True)]
     rates = [rows // 10 / taken for taken in captures]
-    name = f"extract and load {rows:,} rows"
+    name = first_load(rows)
+    again = {
+        f"second load, {rows // share:,} rows changed, cursor": taken
+        for share, taken in seconds.items()
+    }
     return [
         median(name, "COPY binary to nothing", "seconds", copies, "s"),
         median(name, "grounded", "seconds", firsts, "s"),
         median(name, "grounded / COPY", "ratio", ratios, "x"),
         median(name, "grounded, log capture's first load", "seconds", log_firsts, "s"),
         median(name, "log capture's first load / COPY", "ratio", log_ratios, "x"),
-        median("second load, 1 % changed, cursor", "grounded", "seconds", seconds, "s"),
+        median(name, "grounded, in our process", "CPU seconds", cpu, "s"),
+        *(median(what, "grounded", "seconds", taken, "s") for what, taken in again.items()),
         median("log capture into raw", "grounded", "row changes", rates, "1/s"),
     ]
+
+
+def first_load(rows: int) -> str:
+    """What a first load is called in the results."""
+    return f"extract and load {rows:,} rows"
 
 
 def declared(capture: str) -> SourceSpec:

@@ -5,7 +5,10 @@
 
 import argparse
 import resource
+import shutil
+import subprocess
 import tempfile
+import time
 from pathlib import Path
 from random import Random
 
@@ -51,7 +54,44 @@ def measured(folder: Path, values: PersonalValues, runs: int) -> list[Figure]:
             median(name, subject, "processor seconds", cpu, "s"),
         ]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return [*figures, median("leak scan", "grounded", "peak memory", [peak], "MB")]
+    figures.append(median("leak scan", "grounded", "peak memory", [peak], "MB"))
+    return figures + [
+        median(name, peer, "processor seconds", [seconds(folder, values)], "s")
+        for peer, seconds in _PEERS.items()
+    ]
+
+
+def reading(folder: Path, values: PersonalValues) -> float:
+    """Return the processor seconds of reading every byte once and counting its lines."""
+    began = time.process_time()
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                chunk.count(b"\n")
+    return time.process_time() - began
+
+
+def grepping(folder: Path, values: PersonalValues) -> float:
+    """Return the processor seconds of ``grep -F`` for the same values as they are spelt.
+
+    It sees bytes alone: no compressed cell, no other spelling. NaN where there is no grep.
+    """
+    grep = shutil.which("grep")
+    if grep is None:
+        return float("nan")
+    texts = "\n".join(text for column in values.columns for text in column.texts)
+    files = sorted(map(str, folder.iterdir()))
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as patterns:
+        patterns.write(texts)
+        patterns.flush()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [grep, "-F", "-c", "-a", "-f", patterns.name, *files]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={"LC_ALL": "C"})
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+_PEERS = {"reading the bytes once": reading, "grep -F, bytes alone": grepping}
 
 
 def people(count: int) -> PersonalValues:
@@ -81,19 +121,22 @@ def write_artefacts(folder: Path, size: int, values: PersonalValues) -> None:
     planted = values.columns[1].texts[7]
     with duckdb.connect(str(folder / "view.duckdb")) as connection:
         connection.execute("create temp table words as select ? as words", [words])
-        sentence = (
-            "array_to_string([words[1 + (hash(i * 31 + k) % len(words))::int] "
-            "for k in range(24)], ' ') || ' ' || hash(i) % 1000000"
+        connection.execute(
+            "create temp table phrases as select list(array_to_string("
+            "[words[1 + (hash(i * 31 + k) % len(words))::int] for k in range(8)], ' ')) as phrases "
+            "from range(20_000) r(i), words"
         )
+        phrase = "phrases[1 + (hash(i * 3 + {}) % len(phrases))::int]"
+        sentence = " || ' ' || ".join(map(phrase.format, range(3))) + " || ' ' || hash(i) % 1000000"
         rows = int(size * _CELLS / 190)
         connection.execute(
             f"create table view as select i as id, {sentence} as body "
-            f"from range({rows}) r(i), words"
+            f"from range({rows}) r(i), phrases"
         )
         connection.execute("update view set body = body || ' ' || ? where id = 1000", [planted])
         connection.execute(
             f"copy (select i as seq, '2026-01-01T00:00:00Z' as time, {sentence} as message "
-            f"from range({rows}, {int(rows * 1.85)}) r(i), words) "
+            f"from range({rows}, {int(rows * 1.85)}) r(i), phrases) "
             f"to '{folder}/run.log' (format json)"
         )
     with (folder / "run.log").open("a", encoding="utf-8") as log:

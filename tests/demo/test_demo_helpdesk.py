@@ -55,6 +55,14 @@ def test_pages_hold_every_row_exactly_once_in_order(
     assert set(totals) == {len(expected)}
 
 
+def test_a_single_row_is_that_of_the_listing_and_one_that_is_not_there_is_404(
+    client: httpx.Client,
+) -> None:
+    row = get(client, "/tickets", limit=1).json()["data"][0]
+    assert get(client, f"/tickets/{row['id']}").json() == {"data": row}
+    assert get(client, "/tickets/999999999").status_code == 404
+
+
 def test_a_page_holds_a_hundred_rows_unless_told(client: httpx.Client) -> None:
     assert len(get(client, "/tickets").json()["data"]) == 100
 

@@ -1,4 +1,8 @@
-"""Real servers and children to kill, the seed of all that is random, and the table of kills."""
+"""Real servers and children to kill, the seed of all that is random, and the table of kills.
+
+The suite may run in several processes (``--numprocesses=2 --dist=worksteal``): they share the seed,
+and what they have to tell reaches the summary.
+"""
 
 import os
 import random
@@ -6,6 +10,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,11 +21,33 @@ from tests.log_capture.conftest import drop_slots
 from tests.servers import Postgres, server_folder
 
 TOLD = pytest.StashKey[list[str]]()
+LONGEST = "test_kills_anywhere"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have a place for what the terminal's summary tells."""
     config.stash[TOLD] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the test that takes longest, so that other processes do the rest meanwhile."""
+    items.sort(key=lambda item: LONGEST not in item.nodeid)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a process of several, send what is to be told to the one that tells it."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["told"] = session.config.stash.get(TOLD, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what another process has to tell, the seed that all of them share once."""
+    told = node.config.stash.setdefault(TOLD, [])
+    sent: list[str] = getattr(node, "workeroutput", {}).get("told", [])
+    told += [line for line in sent if line not in told]
 
 
 @pytest.fixture(scope="session")
@@ -51,24 +78,26 @@ def table_of_kills(lanes: dict[str, Counter[str]]) -> list[str]:
 @pytest.fixture(scope="session")
 def seed(tell: Callable[[str], None]) -> int:
     """The seed of every history; ``GROUNDED_SEED`` repeats one."""
-    number = int(os.environ.get("GROUNDED_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+    drawn = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID")).randrange(1, 10**9)
+    number = int(os.environ.get("GROUNDED_SEED", "0")) or drawn
     tell(f"GROUNDED_SEED={number} repeats these histories")
     return number
 
 
 @pytest.fixture(scope="session")
-def zygotes() -> Iterator[tuple[Zygote, Zygote]]:
-    """Two processes that fork a child a job: this machine's tests have two cores."""
-    pair = (Zygote(), Zygote())
-    yield pair
-    for zygote in pair:
-        zygote.close()
+def zygote() -> Iterator[Zygote]:
+    """A process that forks a child a job."""
+    one = Zygote()
+    yield one
+    one.close()
 
 
-@pytest.fixture
-def zygote(zygotes: tuple[Zygote, Zygote]) -> Zygote:
-    """One of them."""
-    return zygotes[0]
+@pytest.fixture(scope="session")
+def zygotes(zygote: Zygote) -> Iterator[tuple[Zygote, Zygote]]:
+    """Two of them."""
+    other = Zygote()
+    yield zygote, other
+    other.close()
 
 
 @pytest.fixture(scope="session")

@@ -102,7 +102,7 @@ class Lane:
             self.history.alter()
         if self._chance.random() < 0.3:
             self.history.toggle_late()
-        self._is_wiped = self._chance.random() < 0.4
+        self._is_wiped = self._chance.random() < 0.45
         if self._is_wiped:
             shutil.rmtree(self.home / "dlt", ignore_errors=True)
 

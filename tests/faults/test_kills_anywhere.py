@@ -12,8 +12,8 @@ from tests.faults.conftest import MakeSource, table_of_kills
 from tests.faults.lane import Lane, Tally
 from tests.faults.views import Capture
 
-KILLS: dict[Capture, int] = {"log": 130, "cursor": 90}
-A_ROUND = (4, 13)
+KILLS: dict[Capture, int] = {"log": 122, "cursor": 84}
+A_ROUND = (6, 16)
 LEAST_A_PHASE = 3
 OF_BOTH = {"begin", "extract", "normalise", "load", "settle", "model", "export", "index", "promote"}
 OF_ONE = {"log": {"advance"}, "cursor": {"compare"}}

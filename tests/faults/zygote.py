@@ -6,6 +6,7 @@ Nothing is opened here and no thread is used before a fork. The child's phases t
 message tells are known by the files it touches, so that nothing of it is patched.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -112,6 +113,9 @@ def main() -> None:
     warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
     for name in LATE_IMPORTS:
         importlib.import_module(name)
+    # Else each child's collector touches, and so copies, all that was imported here.
+    gc.collect()
+    gc.freeze()
     told("ready 0")
     for line in sys.stdin:
         pid = os.fork()

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,17 @@ class Database:
     def raw(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the warehouse."""
         return raw(self.home, query)
+
+
+class StoppedClock:
+    """A clock in place of ``datetime`` that stands still."""
+
+    def __init__(self, instant: datetime) -> None:
+        self._instant = instant
+
+    def now(self, zone: object) -> datetime:
+        """The instant."""
+        return self._instant
 
 
 def raw(home: Path, query: str) -> list[tuple[Any, ...]]:

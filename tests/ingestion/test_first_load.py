@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dlt.common.data_writers import BufferedDataWriter, DataWriter
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.destination import ROW_GROUP, text_hints
@@ -51,21 +51,25 @@ def numerics(draw: st.DrawFn) -> Numbers:
     return precision, scale, draw(st.lists(value, max_size=30))
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(numbers=numerics())
-def test_a_numeric_read_in_its_binary_form_is_the_number_that_was_stored(
-    server: Postgres, numbers: Numbers
+def test_a_numeric_read_in_its_binary_form_is_the_number_that_was_stored(server: Postgres) -> None:
+    # One connection for all examples: each would start a process of the server.
+    with adbc.connect(server.url()) as connection, connection.cursor() as cursor:
+
+        @settings(max_examples=150, deadline=None)
+        @given(numbers=numerics())
+        def is_read_as_it_was_stored(numbers: Numbers) -> None:
+            _assert_read_as_stored(cursor, *numbers)
+
+        is_read_as_it_was_stored()
+
+
+def _assert_read_as_stored(
+    cursor: adbc.Cursor, precision: int, scale: int, values: list[Decimal | None]
 ) -> None:
-    precision, scale, values = numbers
     texts = ", ".join("null" if value is None else f"'{value}'" for value in values)
     rows = f"unnest(array[{texts}]::numeric({precision}, {scale})[]) with ordinality as t (v, i)"
-    with adbc.connect(server.url()) as connection, connection.cursor() as cursor:
-        cursor.execute(f"select numeric_send(v) as v from {rows} order by i")
-        binary = cursor.fetch_arrow_table()["v"]
+    cursor.execute(f"select numeric_send(v) as v from {rows} order by i")
+    binary = cursor.fetch_arrow_table()["v"]
     kind = pa.decimal128(precision, scale)
     read, unfit = from_binary(binary, kind)
     is_nan = [value is not None and math.isnan(value) for value in values]

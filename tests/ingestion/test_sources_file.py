@@ -30,7 +30,7 @@ def told(tmp_path: Path, text: str) -> str:
 
 
 def test_the_projects_own_sources_are_valid() -> None:
-    assert set(read_sources()) == {"shop", "helpdesk", "runbooks"}
+    assert set(read_sources()) == {"shop", "helpdesk", "runbooks", "audit"}
 
 
 def test_a_wrong_kind_names_line_field_and_the_allowed_values(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What raw holds after each kind of change that the log tells of."""
 
 import functools
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ingestion import load
 from ingestion.log_capture import changes, spool
 from ingestion.spec import SourceSpec
+from tests.ingestion.conftest import StoppedClock
 from tests.log_capture.conftest import Database, Declare, of_items
 
 CREATE = "create table items (id bigint primary key, name text)"
@@ -169,13 +171,29 @@ def test_a_long_log_is_loaded_in_rounds_that_are_each_durable(
 ) -> None:
     database.execute(CREATE)
     database.load(captured)
-    database.execute(*(f"insert into items values ({i}, 'x')" for i in range(30)))
+    database.execute(*(f"insert into items values ({i}, 'x')" for i in range(14)))
     real = load.LogCapture
     monkeypatch.setattr(load, "LogCapture", functools.partial(real, most=20))
     report = database.load(captured)
-    assert database.raw("select count(*) from own.items") == [(30,)]
-    assert len(report.load_ids) > 3
+    assert database.raw("select count(*) from own.items") == [(14,)]
+    assert len(report.load_ids) > 2
     assert report.unfinished == []
+
+
+def test_a_part_of_the_log_is_held_up_to_no_instant_that_our_clock_has_not_reached(
+    database: Database, captured: SourceSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.execute(CREATE, "insert into items values (1, 'a')")
+    database.load(captured)
+    database.execute("update items set name = 'b'", "update items set name = 'c'")
+    ours = datetime.now(UTC) - timedelta(hours=1)
+    real = load.LogCapture
+    monkeypatch.setattr(load, "LogCapture", functools.partial(real, most=1))
+    monkeypatch.setattr(load, "in_rounds", lambda load_once, tables, told: load_once(tables))
+    monkeypatch.setattr(load, "datetime", StoppedClock(ours))
+    report = database.load(captured)
+    assert report.unfinished == ["items"]
+    assert report.tables["items"].watermark == ours
 
 
 def test_rows_that_break_their_declaration_wait_in_quarantine(

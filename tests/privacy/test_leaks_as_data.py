@@ -7,6 +7,10 @@ import duckdb
 import pytest
 
 from orchestration.dbt_plugin import hmac_pads
+from serving.declarations import parse_manifest
+from serving.leak_scan.scan import scan
+from serving.leak_scan.targets import Target
+from serving.leak_scan.values import PersonalValues, personal_values
 from tests.privacy.conftest import CORPUS, KEY, Leak, Manifest, prove_manifest, run_dbt, with_models
 from tests.transform import raw_tables
 
@@ -32,6 +36,14 @@ def warehouse(
         yield connection
 
 
+@pytest.fixture(scope="module")
+def values(leaky: Manifest, tmp_path_factory: pytest.TempPathFactory) -> PersonalValues:
+    """The personal values of the raw tables."""
+    path = tmp_path_factory.mktemp("raw") / "warehouse.duckdb"
+    raw_tables.create(path)
+    return personal_values(path, parse_manifest(with_models(leaky)))
+
+
 @pytest.mark.parametrize("leak", SCANNED, ids=lambda leak: leak.name)
 def test_what_passes_a_mask_and_is_still_personal_is_left_to_the_scan(
     leak: Leak, leaky: Manifest, warehouse: duckdb.DuckDBPyConnection
@@ -40,6 +52,36 @@ def test_what_passes_a_mask_and_is_still_personal_is_left_to_the_scan(
     assert [problem for problem in proof.problems if "unmasked" in problem] == []
     rows = warehouse.execute(f"from agents.{leak.model}").fetchall()
     assert any(leak.tells in str(cell) for row in rows for cell in row), leak.how
+
+
+@pytest.mark.parametrize("leak", SCANNED, ids=lambda leak: leak.name)
+def test_the_scan_finds_it_in_the_file_that_would_be_published(
+    leak: Leak,
+    leaky: Manifest,
+    warehouse: duckdb.DuckDBPyConnection,
+    values: PersonalValues,
+    tmp_path: Path,
+) -> None:
+    export(warehouse, f"from agents.{leak.model}", tmp_path / "view.duckdb")
+    report = scan([Target(tmp_path, "candidate")], values)
+    assert {hit.by for hit in report.hits} == {"value"}, leak.how
+    assert all(hit.file == "candidate/view.duckdb" for hit in report.hits)
+
+
+def test_the_scan_finds_nothing_in_an_honest_view_of_the_same_rows(
+    warehouse: duckdb.DuckDBPyConnection, leaky: Manifest, values: PersonalValues, tmp_path: Path
+) -> None:
+    honest = leaky["nodes"]["model.grounded.agent_tickets"]["compiled_code"]
+    export(warehouse, honest, tmp_path / "view.duckdb")
+    assert scan([Target(tmp_path, "candidate")], values).is_clean
+
+
+def export(warehouse: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    """Write the rows of a query into a file of their own, as publishing does."""
+    rows = warehouse.execute(query).to_arrow_table()
+    with duckdb.connect(str(path)) as connection:
+        connection.register("rows", rows)
+        connection.execute("create table view as from rows")
 
 
 @pytest.mark.parametrize("leak", RUNNABLE, ids=lambda leak: leak.name)

@@ -1,7 +1,7 @@
 """Limits end what the gate cannot judge, and the next statement is answered."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from serving.catalog import Limits
 from serving.errors import BudgetExceeded, InvalidArgument, NoSnapshot, QueryTimeout
 from serving.sandbox import SqlSandbox
 
-# With the gate, statements whose size does not show; without it, the growth functions as well.
+# Statements whose size does not show; those that the gate refuses are in test_bombs.py.
 BOMBS = [
     "select count(*) from agent_orders a, agent_orders b, agent_orders c",
     "select a.id from agent_orders a, agent_orders b order by a.amount * b.amount limit 5000000",
@@ -21,16 +21,6 @@ BOMBS = [
     "select max(length(regexp_replace(body, '', repeat(' ', 10000), 'g'))) from agent_notes",
     "select max(list_sort(range(100000))) from agent_orders",
     "select list_transform(range(100000), x -> list_transform(range(100000), y -> x * y))",
-]
-UNGATED_BOMBS = [
-    "select unnest(range(1000000000))",
-    "select len(range(4000000000))",
-    "select max(length(repeat(body, 100000000))) from agent_notes",
-    "select length(lpad('x', 2147483647, 'y')) + length(rpad('x', 2147483647, 'y'))",
-    "with recursive r(i) as (select 1 union all select i + 1 from r) select max(i) from r",
-    "select max(levenshtein(repeat(a.body, 50), repeat(b.body, 51))) from agent_notes a, "
-    "agent_notes b",
-    "select count(*) from " + ", ".join(f"agent_customers t{n}" for n in range(200)),
 ]
 
 
@@ -47,23 +37,6 @@ def test_a_bomb_is_ended_and_the_next_statement_is_answered(sql: str, bounded: S
 
     assert ended.value.message.endswith(".")
     assert bounded.run("select count(*) as n from agent_orders").rows == [{"n": 20000}]
-
-
-@pytest.mark.parametrize("sql", UNGATED_BOMBS, ids=lambda sql: sql[:60])
-def test_a_bomb_is_ended_even_when_the_gate_lets_it_through(
-    sql: str, bounded: SqlSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("serving.sandbox.sandbox.check", _let_through(bounded))
-
-    with pytest.raises((QueryTimeout, BudgetExceeded)):
-        bounded.run(sql)
-
-    assert bounded.run("select count(*) as n from agent_orders").rows == [{"n": 20000}]
-
-
-def _let_through(sandbox: SqlSandbox) -> Callable[..., object]:
-    checked = sandbox.run("select 1").checked
-    return lambda sql, views: checked
 
 
 def test_a_worker_killed_in_the_middle_is_one_statements_error(

@@ -1,5 +1,9 @@
-"""Statements spliced at random from honest and hostile ones: what the gate lets through is run
-in an engine that does hold secrets, and none comes out."""
+"""Statements made from a grammar, and spliced from honest and hostile ones, against two walls.
+
+The gate alone: what it lets through runs in an engine that does hold secrets, and none comes out.
+The files alone: everything runs, past the gate, where only the agent's own files are.
+``pytest tests/sandbox/test_mutants.py --mutants 300000`` takes about ten minutes.
+"""
 
 import random
 import re
@@ -10,32 +14,36 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from serving.catalog import Limits
 from serving.errors import AnswerError
 from serving.sandbox import check
-from tests.sandbox.conftest import VIEWS
+from serving.sandbox.process import (
+    WorkerDiedError,
+    WorkerProcess,
+    WorkerTimeoutError,
+    WorkerTooLargeError,
+)
+from tests.sandbox.conftest import VIEWS, write_views
+from tests.sandbox.grammar import HIDDEN, SECRET_VALUES, Grammar
 from tests.sandbox.test_honest_sql import HONEST
 from tests.sandbox.test_hostile_sql import HOSTILE
 
-MUTANTS = 5_000
 CANARY = "canary-51c0"
 TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|\w+|[^\w\s]|\s+")
-SECRETS = [
-    "agent_secrets", "(from agent_secrets)", "(select email from agent_secrets)",
-    "query('from agent_secrets')", "query_table('agent_secrets')", "getvariable('secret')",
-    "main.agent_secrets", "memory.main.agent_secrets", "read_text('{csv}')", "'{csv}'",
-    "lateral (from agent_secrets)", "(summarize agent_secrets)", "(describe agent_secrets)",
-    "duckdb_variables()", "email", "agent_secrets.email", "secret_macro()", "secret_table()",
-    "current_setting('threads')", "(pivot agent_secrets on email in ('x') using count(*))",
-    "unnest((select list(email) from agent_secrets))", "columns('.*')", "with", "as", "select",
-    "from", "join", "union all", "agent_orders", "exists", "(", ")", ",", "*",
+GLUE = [
+    "email", "columns('.*')", "with", "as", "select", "from", "join", "union all", "agent_orders",
+    "exists", "lateral", "(", ")", ",", "*", "(from agent_secrets)", "(summarize agent_secrets)",
+    "(select email from agent_secrets)", "unnest((select list(email) from agent_secrets))",
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("mutants") / "secret.csv"
-    path.write_text(f"email\n{CANARY}\n")
-    return path
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What lies beside the agent's files: a text and another agent's view, with a canary each."""
+    folder = tmp_path_factory.mktemp("mutants")
+    (folder / "secret.csv").write_text(f"email\n{CANARY}\n")
+    write_views(folder, {**VIEWS, "agent_secrets": f"select 1 as id, '{CANARY}' as email"})
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -47,33 +55,57 @@ def open_engine() -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute(f"create table agent_secrets as select 1 as id, '{CANARY}' as email")
         connection.execute(f"create macro secret_macro() as '{CANARY}'")
         connection.execute("create macro secret_table() as table from agent_secrets")
-        connection.execute(f"set variable secret = '{CANARY}'")
         yield connection
 
 
-def _mutants(csv: Path) -> Iterator[str]:
-    dice = random.Random(20240229)
-    seeds = [sql for sql in (*HONEST, *(sql for sql, _ in HOSTILE)) if len(sql) < 500]
-    pieces = [secret.replace("{csv}", str(csv)) for secret in SECRETS]
-    for _ in range(MUTANTS):
-        tokens = TOKEN.findall(dice.choice(seeds))
-        for _ in range(dice.choice((1, 1, 1, 2, 3))):
-            words = [at for at, token in enumerate(tokens) if token.strip()] or [0]
-            at = dice.choice(words)
-            match dice.randrange(8):
+class Mutants:
+    """Statements in the order of one dice: made, spliced, or made and then spliced."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._dice = random.Random(seed)
+        self._grammar = Grammar(self._dice)
+        self._folder = folder
+        self._seeds = [sql for sql in (*HONEST, *(sql for sql, _ in HOSTILE)) if len(sql) < 500]
+        self._pieces = [*GLUE, *HIDDEN, *SECRET_VALUES]
+
+    def made(self) -> str:
+        return self._placed(self._grammar.statement())
+
+    def spliced(self) -> str:
+        base = self._dice.choice(self._seeds)
+        return self._placed(self._splice(base))
+
+    def any(self) -> str:
+        made = self._grammar.statement() if self._dice.random() < 0.5 else None
+        if made is None:
+            return self.spliced()
+        return self._placed(made if self._dice.random() < 0.5 else self._splice(made))
+
+    def _splice(self, sql: str) -> str:
+        tokens = TOKEN.findall(sql)
+        for _ in range(self._dice.choice((1, 1, 1, 2, 3))):
+            at = self._dice.choice([n for n, one in enumerate(tokens) if one.strip()] or [0])
+            other = TOKEN.findall(self._dice.choice(self._seeds)) or [""]
+            match self._dice.randrange(8):
                 case 0 | 1 | 2 | 3:
-                    tokens[at : at + 1] = [dice.choice(pieces)]
+                    tokens[at : at + 1] = [self._dice.choice(self._pieces)]
                 case 4 | 5:
-                    tokens[at : at + 1] = [dice.choice(TOKEN.findall(dice.choice(seeds)) or [""])]
+                    tokens[at : at + 1] = [self._dice.choice(other)]
                 case 6:
-                    tokens[at:at] = [dice.choice(pieces), " "]
+                    tokens[at:at] = [self._dice.choice(self._pieces), " "]
                 case _:
                     del tokens[at : at + 2]
-        yield "".join(tokens)
+        return "".join(tokens)
+
+    def _placed(self, sql: str) -> str:
+        text = sql.replace("{csv}", str(self._folder / "secret.csv"))
+        return text.replace("{folder}", str(self._folder))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     cursor = connection.cursor()
+    # A variable is a connection's own.
+    cursor.execute(f"set variable secret = '{CANARY}'")
     alarm = threading.Timer(1, cursor.interrupt)
     alarm.start()
     try:
@@ -85,18 +117,48 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
         cursor.close()
 
 
+@pytest.mark.timeout(7_200)
 def test_no_mutant_that_passes_the_gate_tells_a_secret(
-    csv: Path, open_engine: duckdb.DuckDBPyConnection
+    folder: Path, open_engine: duckdb.DuckDBPyConnection, mutants: int
 ) -> None:
-    assert CANARY in _rows(open_engine, f"from agent_secrets, '{csv}'")
-    allowed = 0
-    for sql in _mutants(csv):
+    assert CANARY in _rows(open_engine, f"from agent_secrets, '{folder}/secret.csv'")
+    assert CANARY in _rows(open_engine, "select secret_macro() || getvariable('secret')")
+    statements = Mutants(folder, 20240229)
+    allowed, reached = 0, 0
+    for _ in range(mutants):
+        sql = statements.any()
         try:
             check(sql, VIEWS)
-        except AnswerError:
+        except AnswerError as refused:
+            assert CANARY not in refused.message
+            reached += "agent_secrets" in sql
             continue
         allowed += 1
         # The caller's own text is no leak.
         assert CANARY not in _rows(open_engine, sql), sql
 
-    assert allowed > MUTANTS // 50
+    assert allowed > mutants // 50
+    assert reached > mutants // 10
+
+
+@pytest.mark.timeout(7_200)
+def test_with_the_gate_off_the_files_alone_tell_no_secret(folder: Path, mutants: int) -> None:
+    files = {name: folder / f"{name}.duckdb" for name in VIEWS}
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    statements = Mutants(folder, 20240301)
+    worker = WorkerProcess(files, Limits())
+    answered = 0
+    for _ in range(mutants // 4):
+        # The grammar alone: what is spliced holds bombs, which have tests of their own.
+        request = {"op": "run", "sql": statements.made(), "rows": 200, "characters": 9_999}
+        try:
+            reply = worker.ask(request, 1)
+        except (WorkerTimeoutError, WorkerDiedError, WorkerTooLargeError):
+            worker = WorkerProcess(files, Limits())
+            continue
+        answered += "rows" in reply
+        assert CANARY not in str(reply), request["sql"]
+    worker.end()
+
+    assert answered > mutants // 100
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before

@@ -418,7 +418,7 @@ def test_lineage_names_the_raw_tables_their_loads_and_the_masks(agent: Agent) ->
     (row,) = rows(agent.get_lineage("agent_tickets", "customer_key"))
     assert row["source_table"] == "helpdesk.tickets"
     assert row["load_id"] == "1767225600.1"
-    assert row["masks"] == {"customer_key": "pseudonym"}
+    assert (row["column"], row["mask"]) == ("customer_key", "pseudonym")
     assert row["watermark"].endswith("Z")
 
 

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_a_token_is_refused_where_none_was_ever_issued(tmp_path: Path) -> None:
 
 
 def test_an_expired_token_is_refused(tmp_path: Path) -> None:
-    token = tokens.issue(tmp_path, "support_agent", days=-1)
+    token = tokens.issue(tmp_path, "support_agent", lasts=timedelta(seconds=-1))
     with pytest.raises(Unauthenticated):
         tokens.authenticate(tmp_path, token)
 

@@ -1,6 +1,7 @@
 """A warehouse with the raw tables as ingestion leaves them: about thirty untidy rows each."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,13 @@ TABLES = {
     "runbooks.documents": (
         "path varchar, content varchar, content_hash varchar, size_bytes bigint, "
         "modified_at timestamptz"
+    ),
+    "audit.calls": (
+        "seq bigint, time timestamptz, query_id varchar, agent varchar, surface varchar, "
+        "tool varchar, tables varchar, stale_tables varchar, rows bigint, bytes bigint, "
+        "elapsed_ms double, snapshot_id varchar, freshness varchar, cache varchar, "
+        "verdict varchar, code varchar, error_type varchar, "
+        "_file varchar, _file_hash varchar, _file_row bigint"
     ),
 }
 
@@ -194,6 +202,8 @@ def comments() -> list[Row]:
     ]
     for key in range(3, ROWS + 1):
         body = None if key % 11 == 0 else "Call 030 1234567."
+        if key == 5:
+            body = "Greta Agentsdottir called 030 1234567."
         rows.append([key, key, "Greta Agentsdottir", "agent", body, STAMP, STAMP])
     return rows
 
@@ -209,6 +219,19 @@ def documents() -> list[Row]:
     return rows
 
 
+def calls() -> list[Row]:
+    """One record is a checkpoint, every fifth a refusal; all of today, as age is what is judged."""
+    now = datetime.now(UTC).isoformat()
+    view = '["agent_orders"]'
+    rows: list[Row] = [[1, now, *[None] * 15, "d.jsonl", "0", 1]]
+    for key in range(2, ROWS + 1):
+        told = ["refused", "UNKNOWN_TABLE"] if key % 5 == 0 else ["answered", None]
+        read = ["[]" if key % 5 == 0 else view, "[]"]
+        call = [f"q{key}", "support_agent", "http", "execute_sql", *read, 1, 20, 900.0 + key * 10]
+        rows.append([key, now, *call, "s", "fresh", "miss", *told, None, "d.jsonl", "0", key])
+    return rows
+
+
 def create(path: Path) -> None:
     """Writes all raw tables; in each the last row is deleted."""
     content = {
@@ -219,6 +242,7 @@ def create(path: Path) -> None:
         "helpdesk.tickets": tickets(),
         "helpdesk.comments": comments(),
         "runbooks.documents": documents(),
+        "audit.calls": calls(),
     }
     with duckdb.connect(path) as connection:
         for table, columns in TABLES.items():

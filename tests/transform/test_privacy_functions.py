@@ -112,6 +112,6 @@ def test_a_second_catalog_of_that_name_is_refused_and_not_asked(
 
 
 def test_a_smallest_group_is_what_the_model_declares(build: Build) -> None:
-    node = build.manifest()["nodes"]["model.grounded.group_examples"]
+    node = build.manifest()["nodes"]["model.grounded.agent_sales"]
     size = node["config"]["meta"]["serve"]["min_group"]["size"]
     assert f"having count(distinct customers.customer_id) >= {size}" in node["compiled_code"]

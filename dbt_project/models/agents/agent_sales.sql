@@ -1,0 +1,36 @@
+with customers as (
+
+    select
+        customer_id,
+        coalesce(country, 'unknown') as country,
+        coalesce({{ age_band('birth_date') }}, 'unknown') as age_band
+    from {{ ref('dim_customers') }}
+
+),
+
+revenue_per_customer as (
+
+    select
+        customer_id,
+        count(*) as order_count,
+        sum(total) as revenue
+    from {{ ref('fct_orders') }}
+    where is_revenue
+    group by customer_id
+
+)
+
+select
+    customers.country || ', ' || customers.age_band as segment,
+    customers.country,
+    customers.age_band,
+    count(distinct customers.customer_id) as customer_count,
+    {{ dbt.safe_cast('coalesce(sum(revenue_per_customer.order_count), 0)', 'bigint') }}
+        as order_count,
+    {{ dbt.safe_cast('coalesce(sum(revenue_per_customer.revenue), 0)', 'decimal(18, 2)') }}
+        as revenue
+from customers
+left join revenue_per_customer
+    on customers.customer_id = revenue_per_customer.customer_id
+group by customers.country, customers.age_band
+{{ min_group('customers.customer_id') }}

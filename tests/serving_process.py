@@ -1,0 +1,27 @@
+"""``grounded serve`` as a process of its own, on a free port of the loopback."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.grounded import COMMAND, ROOT, environment
+
+
+@contextmanager
+def serving(home: Path, *options: str) -> Iterator[int]:
+    """Its port, once it listens; connections that come before it answers wait in its backlog."""
+    with subprocess.Popen(
+        [COMMAND, "serve", "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment(home),
+    ) as process:
+        assert process.stdout is not None
+        try:
+            told = process.stdout.readline()
+            yield int(told.split("127.0.0.1:")[1].split(",")[0])
+        finally:
+            process.terminate()
+            process.wait()
