@@ -4,6 +4,8 @@ GROUNDED_HOME            run-time folder; default ``data`` in the project
 GROUNDED_PRIVACY_KEY     at least 32 random characters; keys every pseudonym
 GROUNDED_PRIVACY_KEY_OLD for `grounded privacy rotate-key` where people were erased
 GROUNDED_WEBHOOK_URL     where a failed run is told; optional
+GROUNDED_EMBEDDER        provider:model of the search index; default the built-in model
+GROUNDED_EMBEDDER_URL    its endpoint, and GROUNDED_EMBEDDER_KEY the endpoint's key
 GROUNDED_AUDIT_DAYS      how many days of the audit log are kept; default all
 """
 

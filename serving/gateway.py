@@ -5,7 +5,6 @@ arguments -> rate -> snapshot -> tool -> envelope -> audit -> caller
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
