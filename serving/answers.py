@@ -30,7 +30,8 @@ def answer(
     return Answer.unchecked(
         success=True,
         data=Data.unchecked(
-            columns=found.columns,
+            # Lists of this answer's own: whoever gets it may change them.
+            columns=list(found.columns),
             rows=found.rows,
             row_count=len(found.rows),
             truncated=found.truncated,
@@ -45,7 +46,7 @@ def answer(
             freshness=freshness,
             empty_reason=None if found.rows else empty_reason(found, reader, freshness),
             masked_columns=[column.name for column in found.columns if column.masked],
-            sources=reader.sources(found.tables),
+            sources=list(reader.sources(found.tables)),
             cache=cache,
             warnings=[*found.warnings, *(warning for warning in warnings if warning)],
         ),
@@ -80,12 +81,12 @@ def refusal(
 
 
 def empty_reason(found: Found, reader: Reader, freshness: list[Freshness]) -> EmptyReason:
-    """Why there are no rows; that a policy may hide some is told only where there is one."""
+    """Why there are no rows; that a policy may hide some is told where the agent may know."""
     if found.is_about or not found.tables:
         return "no_match"
     if any(_is_not_loaded(reader, name) for name in found.tables):
         return "not_loaded"
-    if any(name in reader.agent.row_filtered for name in found.tables):
+    if found.hidden != 0 and any(reader.tells_hidden(name) for name in found.tables):
         return "row_policy"
     if ages.stale_tables(freshness):
         return "stale"

@@ -18,6 +18,8 @@ class Found:
     truncated: bool = False
     truncated_by: TruncatedBy | None = None
     warnings: list[str] = field(default_factory=list)
+    # Values of a lookup whose rows exist and are kept from the agent; None where that is not known.
+    hidden: int | None = None
     # Rows about the data (names, ages) and no rows of the data.
     is_about: bool = False
     # The same call may find something else, although the data is the same.

@@ -5,7 +5,6 @@ arguments -> rate -> snapshot -> tool -> envelope -> audit -> caller
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,8 +17,9 @@ from serving import answers, cancellation
 from serving.audit import AuditLog, Entry, Erasable
 from serving.cache import AnswerCache, Key, may_be_kept
 from serving.caller import NOTHING_SAID, Caller
-from serving.catalog import Catalog, CatalogAgent, Limits
-from serving.embedder import Embedder, MiniLm, builtin_model_dir
+from serving.catalog import Catalog, CatalogAgent, EmbedderSpec, Limits
+from serving.embedder import Embedder
+from serving.embedders import Embedders
 from serving.envelope import Answer, CacheUse, Refusal
 from serving.errors import (
     AnswerError,
@@ -74,13 +74,19 @@ class Gateway:
 
     def __init__(self, home: Path, embedder: Callable[[], Embedder] | None = None) -> None:
         self.home = home
-        self.embedder = embedder or _Once(lambda: MiniLm(builtin_model_dir()))
+        self._embedders = Embedders(home, embedder)
         self.metrics = Metrics()
         self._cache = AnswerCache()
-        self._snapshots = Snapshots(home, self.embedder, on_close=self._cache.drop)
+        self._snapshots = Snapshots(home, self._embedders, on_close=self._cache.drop)
         self._rates = Rates()
         self._long_calls = FairQueue(max(4, 2 * (os.cpu_count() or 1)))
         self._audit = AuditLog(home)
+
+    def embedder(self) -> Embedder:
+        """The model of the current snapshot's index, or the built-in one where there is none."""
+        with self._snapshots.lease() as opened:
+            index = opened.catalog.index
+        return self._embedders(index.embedder if index else EmbedderSpec())
 
     def refuse_unknown_agent(self, agent: str) -> None:
         """Raise Unauthenticated where the current snapshot has no such agent."""
@@ -234,6 +240,10 @@ class Gateway:
         current: OpenSnapshot,
     ) -> Found:
         """What the same call found before, if its views are still fresh enough, or finds now."""
+        if not tool.is_long:
+            found = tool.run(reader, arguments)
+            call.rows = packed(found.rows)
+            return found
         key = Key(
             snapshot_id=reader.opened.catalog.snapshot_id,
             current=current.catalog.snapshot_id,
@@ -246,10 +256,7 @@ class Gateway:
             found, call.rows = kept
             call.cache = "hit"
             return found
-        if tool.is_long:
-            with self._turn(reader):
-                found = tool.run(reader, arguments)
-        else:
+        with self._turn(reader):
             found = tool.run(reader, arguments)
         call.rows = packed(found.rows)
         if not call.replayed_at and may_be_kept(found, reader.opened.catalog.views):
@@ -270,21 +277,6 @@ class Gateway:
 
 
 OTHER_TOOLS = frozenset({"embeddings", "mcp", "tools"})
-
-
-class _Once:
-    """Makes a thing at its first use, whichever thread comes first."""
-
-    def __init__(self, make: Callable[[], Embedder]) -> None:
-        self._make = make
-        self._lock = threading.Lock()
-        self._made: Embedder | None = None
-
-    def __call__(self) -> Embedder:
-        with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made
 
 
 def _agent(opened: OpenSnapshot, name: str) -> CatalogAgent:
@@ -312,7 +304,7 @@ def _narrowed(pinned: CatalogAgent, current: CatalogAgent) -> CatalogAgent:
         if name in current.stores
         and (name not in current.row_filtered or name in pinned.row_filtered)
     }
-    return pinned.model_copy(update={"stores": kept})
+    return pinned.model_copy(update={"stores": kept, "tells_hidden": current.tells_hidden})
 
 
 def _refusal(call: Call, error: AnswerError) -> Refusal:

@@ -13,7 +13,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serving.catalog import CATALOG_FILE, Catalog, CatalogAgent, CatalogView, Store
+from serving.catalog import (
+    CATALOG_FILE,
+    Catalog,
+    CatalogAgent,
+    CatalogView,
+    EmbedderSpec,
+    Store,
+)
 from serving.embedder import Embedder
 from serving.envelope import Column
 from serving.errors import NoSnapshot, ServingError, SnapshotExpired
@@ -41,7 +48,7 @@ class OpenSnapshot:
         self,
         folder: Path,
         catalog: Catalog,
-        embedder: Callable[[], Embedder],
+        embedder: Callable[[EmbedderSpec], Embedder],
         on_close: Callable[[str], None],
     ) -> None:
         self.catalog = catalog
@@ -98,7 +105,8 @@ class OpenSnapshot:
 
         with self._lock:
             if self._index is None:
-                self._index = SearchIndex(self._folder / info.folder, info, self._embedder())
+                embedder = self._embedder(info.embedder)
+                self._index = SearchIndex(self._folder / info.folder, info, embedder)
             return self._index
 
     @property
@@ -135,7 +143,7 @@ class Snapshots:
     def __init__(
         self,
         home: Path,
-        embedder: Callable[[], Embedder],
+        embedder: Callable[[EmbedderSpec], Embedder],
         on_close: Callable[[str], None] = lambda snapshot_id: None,
     ) -> None:
         self._home = home
@@ -286,12 +294,9 @@ def _watch(snapshots: "weakref.ref[Snapshots]", closed: threading.Event) -> None
 
 
 def refuse_changed_contract(pinned: Catalog, current: Catalog) -> None:
-    """Raise NoSnapshot for a pin from before a view's columns or masks changed.
+    """Raise SnapshotExpired for a pin from before a view's columns or masks changed.
 
     Otherwise a pin would show what has been masked or taken away since.
     """
     if pinned.contract_version != current.contract_version:
-        raise NoSnapshot(
-            "this snapshot is from before the views' columns or masks changed; "
-            "leave out snapshot_id to read the current one"
-        )
+        raise SnapshotExpired("this snapshot is from before the views' columns or masks changed")

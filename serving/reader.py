@@ -109,6 +109,8 @@ class Reader:
         kept, cut = within(
             rows, limit=limit, most=self.limits.rows, characters=self.limits.characters
         )
+        missing = [] if cut else _missing(column, values, kept)
+        hidden = self._hidden(view, column, missing)
         return Found(
             columns=self.opened.columns(view),
             rows=kept,
@@ -116,7 +118,8 @@ class Reader:
             columns_read={table: [one.name for one in view.columns]},
             truncated=cut is not None,
             truncated_by=cut,
-            warnings=[] if cut else _misses(column, values, kept, self._hidden(table)),
+            warnings=_told_misses(len(missing), len(set(values)), hidden),
+            hidden=hidden,
         )
 
     def search(
@@ -228,6 +231,10 @@ class Reader:
             view = self.view(name)
             freshness.enforce(view, self._age(view))
 
+    def tells_hidden(self, table: str) -> bool:
+        """Whether the agent may know that rows of this view are kept from it."""
+        return self.agent.tells_hidden and table in self.agent.row_filtered
+
     def is_allowed(self, tables: Iterable[str]) -> bool:
         """Whether none of these views is too old for its policy."""
         try:
@@ -236,9 +243,13 @@ class Reader:
             return False
         return True
 
-    def _hidden(self, table: str) -> str:
-        """What is added where a row may be there and not for this agent: it is not told which."""
-        return " that you may see" if table in self.agent.row_filtered else ""
+    def _hidden(self, view: CatalogView, column: str, missing: Sequence[Scalar]) -> int | None:
+        """How many of these values have rows that the agent may not see, if it may know that."""
+        whole = self.opened.catalog.stores.get(view.name)
+        if whole is None or not self.tells_hidden(view.name):
+            return None
+        store = self.opened.lookup(whole, view)
+        return sum(bool(store.get(column, [value], 1)) for value in missing)
 
     def _age(self, view: CatalogView) -> Freshness:
         age = self._ages.get(view.name)
@@ -309,15 +320,18 @@ def _searched(view: CatalogView) -> list[str]:
     return list(dict.fromkeys([*title, *view.search.text]))
 
 
-def _misses(
-    column: str, values: Sequence[Scalar], rows: list[dict[str, Any]], hidden: str
-) -> list[str]:
-    """Tells how many of several values found nothing; the rows tell which."""
-    if len(values) < 2:
-        return []
+def _missing(column: str, values: Sequence[Scalar], rows: list[dict[str, Any]]) -> list[Scalar]:
+    """The values that found nothing, each once."""
     found = {str(row[column]) for row in rows}
-    missing = sum(str(value) not in found for value in dict.fromkeys(values))
-    return [f"{missing} of {len(set(values))} values matched no row{hidden}"] if missing else []
+    return [value for value in dict.fromkeys(values) if str(value) not in found]
+
+
+def _told_misses(missing: int, asked: int, hidden: int | None) -> list[str]:
+    """Tells how many of several values found nothing; the rows tell which."""
+    if asked < 2 or not missing:
+        return []
+    kept = f", of which {hidden} have rows that you may not see" if hidden else ""
+    return [f"{missing} of {asked} values matched no row{kept}"]
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestration.cli.options import AgentName, AsJson, Home, home_folder
-from orchestration.cli.output import show_answer
+from orchestration.cli.output import show_answer, show_hits
 from serving.caller import Caller
 
 Limit = Annotated[int | None, typer.Option("--limit", help="At most this many rows.")]
@@ -118,7 +118,8 @@ def _ask(
 
     given = {name: value for name, value in arguments.items() if value is not None}
     with connect(home_folder(home), agent, surface="command line") as connected:
-        return show_answer(connected.call(tool, given, caller=caller), as_json=as_json)
+        show = show_hits if tool == "search" else show_answer
+        return show(connected.call(tool, given, caller=caller), as_json=as_json)
 
 
 def _filters(where: list[str] | None) -> dict[str, str | list[str]] | None:

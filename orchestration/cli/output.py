@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +13,8 @@ from serving.envelope import Answer, Refusal
 from serving.freshness import in_words
 
 MAX_CELL = 80
+# Of a search hit: what a program goes on with, and a person reads past.
+_FOR_PROGRAMS = frozenset({"highlights", "confidence", "also"})
 
 
 def console() -> Console:
@@ -44,7 +46,12 @@ def cell(value: Any) -> str:
     return text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"
 
 
-def show_answer(envelope: Answer | Refusal, *, as_json: bool) -> int:
+def show_hits(envelope: Answer | Refusal, *, as_json: bool) -> int:
+    """Print a search's answer as ``show_answer`` does, for a person without what programs need."""
+    return show_answer(envelope, as_json=as_json, hidden=_FOR_PROGRAMS)
+
+
+def show_answer(envelope: Answer | Refusal, *, as_json: bool, hidden: Collection[str] = ()) -> int:
     """Print an envelope and return the exit status: 2 for a refusal."""
     if as_json:
         sys.stdout.write(envelope.model_dump_json() + "\n")
@@ -53,7 +60,7 @@ def show_answer(envelope: Answer | Refusal, *, as_json: bool) -> int:
         sys.stderr.write(f"{envelope.error.code}: {envelope.error.message}\n")
         return 2
     out = console()
-    names = [column.name for column in envelope.data.columns]
+    names = [column.name for column in envelope.data.columns if column.name not in hidden]
     out.print(table(names, ([row.get(name) for name in names] for row in envelope.data.rows)))
     out.print(_footer(envelope), style="dim")
     return 0

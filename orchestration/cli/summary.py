@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from ingestion.status import source_states
-from orchestration.cli.output import cell, console, show_answer, table, write_json
+from orchestration.cli.output import cell, console, show_answer, show_hits, table, write_json
 from orchestration.resources import Settings
 from serving import snapshot_store
 from serving.agent import Agent, connect
@@ -114,7 +114,7 @@ def _search(agent: Agent, view: CatalogView) -> None:
     if title and isinstance(answer, Answer) and answer.data.rows:
         query = cell(answer.data.rows[0][title]).replace('"', "")
         _command(f'grounded search --agent {agent.name} "{query}" --limit 3')
-        show_answer(agent.search(query, limit=3), as_json=False)
+        show_hits(agent.search(query, limit=3), as_json=False)
 
 
 def _command(line: str) -> None:

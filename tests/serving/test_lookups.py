@@ -42,7 +42,7 @@ def test_of_a_filtered_view_a_hidden_row_and_none_are_told_alike(agent: Agent) -
     assert isinstance(hidden, Answer) and isinstance(none, Answer)
     assert hidden.data == none.data
     assert hidden.meta.warnings[0] == none.meta.warnings[0]
-    assert hidden.meta.warnings[0] == "1 of 2 values matched no row that you may see"
+    assert hidden.meta.warnings[0] == "1 of 2 values matched no row"
     alone = [agent.lookup("agent_tickets", value=key) for key in (4, 99)]
     assert alone[0].meta.empty_reason == alone[1].meta.empty_reason
 
