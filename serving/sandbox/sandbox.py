@@ -143,8 +143,8 @@ class SqlSandbox:
                 raise BudgetExceeded(MEMORY, memory_mb=self._limits.memory_mb) from error
             except WorkerDiedError as error:
                 raise (self._timeout() if error.by_cpu else BudgetExceeded(DIED)) from error
-            if reply.get("error") in _SPOILING:
-                # Its memory stays full or in pieces: a new one is cheaper than the doubt.
+            if reply.get("error") in _SPOILING or worker.has_stepped_back:
+                # Its memory stays full or in pieces, or its priority low: a new one is cheaper.
                 worker.end()
         if "error" in reply:
             raise self._refusal(reply, str(request["sql"]), checked)
