@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from serving.errors import ServingError, Unauthenticated
 
 PREFIX = "gnd_"
 _LONGEST_TOKEN = 200
+_SETTLED_NS = 2_000_000_000
 # What each home's file held when it was last read: a server asks at every call.
 _KNOWN: dict[Path, tuple[tuple[int, int, int], list["StoredToken"]]] = {}
 
@@ -133,11 +135,15 @@ def _read(home: Path) -> list[StoredToken]:
         stat = path.stat()
         stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         known = _KNOWN.get(path)
-        if known is None or known[0] != stamp:
-            known = _KNOWN[path] = (stamp, _parsed(path.read_bytes()))
+        if known is not None and known[0] == stamp:
+            return known[1]
+        found = _parsed(path.read_bytes())
     except FileNotFoundError:
         return []
-    return known[1]
+    # One as young as this may be replaced by another that looks the same.
+    if time.time_ns() - stat.st_mtime_ns > _SETTLED_NS:
+        _KNOWN[path] = (stamp, found)
+    return found
 
 
 def _parsed(raw: bytes) -> list[StoredToken]:

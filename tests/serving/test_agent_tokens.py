@@ -1,3 +1,4 @@
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -69,3 +70,16 @@ def test_a_broken_file_is_told_without_its_content(tmp_path: Path) -> None:
         tokens.authenticate(tmp_path, "gnd_anything")
     assert "canary" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_token_is_refused_from_the_moment_that_it_is_revoked(tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / "tokens.json"
+    for age in (0, 3_600):
+        token = tokens.issue(tmp_path, "support_agent")
+        then = file.stat().st_mtime - age
+        os.utime(file, (then, then))
+        for _ in range(2):
+            assert tokens.authenticate(tmp_path, token) == "support_agent"
+        tokens.revoke(tmp_path, "support_agent")
+        with pytest.raises(Unauthenticated):
+            tokens.authenticate(tmp_path, token)
