@@ -73,6 +73,17 @@ def test_every_view_has_blocking_checks_before_the_snapshot(definitions: dg.Defi
     assert all(graph.get_check_spec(key).blocking for key in ours)
 
 
+def test_what_agents_do_is_checked_in_the_log_and_in_its_marts(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    found = {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys}
+    assert {
+        ("audit/calls", "audit_chain_is_intact"),
+        ("marts/call_denials", "agents_are_seldom_refused"),
+        ("marts/view_usage", "every_view_is_used"),
+        ("marts/view_usage", "no_agent_reads_stale_data"),
+    } <= found
+
+
 def test_each_source_has_a_schedule_of_its_own(definitions: dg.Definitions) -> None:
     schedules = {schedule.name for schedule in definitions.schedules or []}
     loads = {f"load_{name}" for name in ("shop", "helpdesk", "runbooks", "audit")}
