@@ -156,6 +156,23 @@ class TableBuild(_Part):
     recall: float = 1.0
 
 
+class EmbedderSpec(_Part):
+    """Which model embeds; its key is no part of it.
+
+    ``provider`` is ``builtin``, ``openai`` or ``ollama`` (the protocol that ``url`` speaks), or a
+    name of LanceDB's registry such as ``sentence-transformers``.
+    """
+
+    provider: str = "builtin"
+    model: str = ""
+    url: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The name under which vectors of this model are kept."""
+        return f"{self.provider}:{self.model}"
+
+
 class IndexInfo(_Part):
     """The vector index of a snapshot; ``kinds`` tells the index kind of each table.
 
@@ -166,6 +183,7 @@ class IndexInfo(_Part):
     folder: str
     model: str
     dimensions: int
+    embedder: EmbedderSpec = EmbedderSpec()
     chunks: dict[str, int]
     kinds: dict[str, str]
     recipes: dict[str, str] = {}

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from serving import freshness
-from serving.catalog import CatalogAgent, CatalogView, Limits
+from serving.catalog import CatalogAgent, CatalogView, Limits, SourceTable
 from serving.column_lineage import lineage
 from serving.descriptions import Detail, about, described
 from serving.envelope import Column, Freshness
@@ -27,7 +27,7 @@ from serving.values import to_json
 Scalar = str | int | float | bool
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Reader:
     """One agent's views in one snapshot; every method raises AnswerError to refuse."""
 
@@ -35,6 +35,7 @@ class Reader:
     limits: Limits
     opened: OpenSnapshot
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _ages: dict[str, Freshness] = field(default_factory=dict)
 
     @cached_property
     def views(self) -> dict[str, CatalogView]:
@@ -45,6 +46,14 @@ class Reader:
     def freshness(self, tables: Iterable[str]) -> list[Freshness]:
         """The age of each of these views."""
         return [self._age(self.view(name)) for name in tables]
+
+    def sources(self, tables: Sequence[str]) -> list[SourceTable]:
+        """The raw tables behind these views, with the load that each was last changed by."""
+        views = [self.view(name) for name in tables]
+        if len(views) == 1:
+            return views[0].sources
+        found = {source.table: source for view in views for source in view.sources}
+        return [found[table] for table in sorted(found)]
 
     def sql(self, sql: str, limit: int | None, dry_run: bool) -> Found:
         """Run one SELECT over the agent's views in a worker process."""
@@ -240,7 +249,10 @@ class Reader:
         return sum(bool(store.get(column, [value], 1)) for value in missing)
 
     def _age(self, view: CatalogView) -> Freshness:
-        return freshness.assess(view, self.now)
+        age = self._ages.get(view.name)
+        if age is None:
+            age = self._ages[view.name] = freshness.assess(view, self.now)
+        return age
 
     def _searchable(self, table: str | None) -> tuple[list[str], list[str]]:
         """The views to search; without a ``table`` those that are too old are left out and told."""
