@@ -27,10 +27,10 @@ lint: .venv/ready ## Ruff and mypy alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready ## Measure extract, load, capture, the leak scan and the redaction; about 12 minutes
-	$(BIN)/python -m tests.benchmarks.ingestion
-	$(BIN)/python -m tests.benchmarks.leak_scan
-	$(BIN)/python -m tests.benchmarks.privacy
+BENCHMARKS := ingestion leak_scan privacy search search_speed
+
+bench: .venv/ready ## Measure all, about 20 minutes, or one: make bench ONLY=search
+	set -e; for one in $(or $(ONLY),$(BENCHMARKS)); do $(BIN)/python -m tests.benchmarks.$$one; done
 
 setup: .venv/ready ## Create .venv from the lock
 
