@@ -126,13 +126,17 @@ class Limits(_Part):
 
 
 class CatalogAgent(_Part):
-    """An agent's whole world: for each of its views, the store that holds its rows alone."""
+    """An agent's whole world: for each of its views, the store that holds its rows alone.
+
+    ``tells_hidden`` lets it know where a row filter may be why it finds nothing.
+    """
 
     name: str
     purpose: str
     limits: Limits
     stores: dict[str, Store]
     row_filtered: list[str] = []
+    tells_hidden: bool = False
 
 
 class TableBuild(_Part):
@@ -191,7 +195,8 @@ class IndexInfo(_Part):
 class Catalog(_Part):
     """Everything that a reader needs to know about one snapshot.
 
-    ``stores`` are the views before any row filter: for checks, never for an agent.
+    ``stores`` are the views before any row filter: for checks, and to tell an agent that
+    ``tells_hidden`` whether a key exists; no row of them reaches an agent.
     """
 
     snapshot_id: str

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from serving import answers, cancellation
 from serving.audit import AuditLog, Entry, Erasable
@@ -30,7 +29,7 @@ from serving.errors import (
     Unauthenticated,
 )
 from serving.found import Found
-from serving.freshness import stale_tables
+from serving.freshness import stale_tables, worst
 from serving.metrics import Metrics
 from serving.opened import OpenSnapshot, Snapshots, refuse_changed_contract
 from serving.queueing import FairQueue
@@ -55,7 +54,7 @@ class Call:
     surface: str
     caller: Caller = NOTHING_SAID
     started: float = field(default_factory=time.perf_counter)
-    query_id: str = field(default_factory=lambda: uuid4().hex)
+    query_id: str = field(default_factory=lambda: os.urandom(16).hex())
     catalog: Catalog | None = None
     replayed_at: datetime | None = None
     asked_at: datetime | None = None
@@ -253,20 +252,20 @@ class Gateway:
             found, call.rows = kept
             call.cache = "hit"
             return found
-        with self._turn(tool, reader):
+        if tool.is_long:
+            with self._turn(reader):
+                found = tool.run(reader, arguments)
+        else:
             found = tool.run(reader, arguments)
         call.rows = packed(found.rows)
-        if not call.replayed_at and may_be_kept(found, reader.views):
+        if not call.replayed_at and may_be_kept(found, reader.opened.catalog.views):
             self._cache.put(key, found, call.rows)
             call.cache = "miss"
         return found
 
     @contextmanager
-    def _turn(self, tool: Tool[Any], reader: Reader) -> Iterator[None]:
+    def _turn(self, reader: Reader) -> Iterator[None]:
         """Wait until a long call may run, and count the seconds that it does."""
-        if not tool.is_long:
-            yield
-            return
         name, limits = reader.agent.name, reader.limits
         with self._long_calls.turn(name, limits, cancellation.current().wait):
             began = time.monotonic()
@@ -304,7 +303,7 @@ def _narrowed(pinned: CatalogAgent, current: CatalogAgent) -> CatalogAgent:
         if name in current.stores
         and (name not in current.row_filtered or name in pinned.row_filtered)
     }
-    return pinned.model_copy(update={"stores": kept})
+    return pinned.model_copy(update={"stores": kept, "tells_hidden": current.tells_hidden})
 
 
 def _refusal(call: Call, error: AnswerError) -> Refusal:
@@ -319,8 +318,6 @@ def _refusal(call: Call, error: AnswerError) -> Refusal:
 
 def _entry(call: Call, outcome: Outcome) -> Entry:
     found = call.found if outcome.success else None
-    ages = {age.status for age in outcome.meta.freshness}
-    worst = next((status for status in ("stale", "unknown", "fresh") if status in ages), None)
     arguments = masked(call.arguments)
     return Entry(
         query_id=call.query_id,
@@ -334,7 +331,7 @@ def _entry(call: Call, outcome: Outcome) -> Entry:
         elapsed_ms=outcome.meta.elapsed_ms,
         asked_at=call.asked_at,
         snapshot_id=outcome.meta.snapshot_id,
-        freshness=worst,
+        freshness=worst(outcome.meta.freshness),
         stale_tables=stale_tables(outcome.meta.freshness),
         cache=outcome.meta.cache,
         verdict="answered" if outcome.success else "refused",

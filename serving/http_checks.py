@@ -29,6 +29,8 @@ STATUSES: dict[ErrorCode, int] = {
     "CANCELLED": 499,
     "INTERNAL": 500,
 }
+# A pinned snapshot that has expired.
+GONE = 410
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -108,7 +110,7 @@ def envelope_response(outcome: Answer | Refusal, *, too_large: bool = False) -> 
     extra = {"www-authenticate": "Bearer"} if code == "UNAUTHENTICATED" else {}
     if "retry_after_s" in details:
         extra["retry-after"] = str(int(float(details["retry_after_s"])) + 1)
-    return json_response(body, 413 if too_large else STATUSES[code], extra)
+    return json_response(body, 413 if too_large else _status(outcome.error), extra)
 
 
 def plain_refusal(status: int, code: ErrorCode, message: str) -> Response:
@@ -121,6 +123,12 @@ def json_response(body: str, status: int, extra: dict[str, str] | None = None) -
     """JSON that nobody may keep or sniff."""
     headers = {**_HEADERS, **(extra or {})}
     return Response(body, status, headers=headers, media_type="application/json")
+
+
+def _status(error: ErrorBody) -> int:
+    """A snapshot that has expired does not come back, so trying again is no use."""
+    is_gone = error.code == "NO_SNAPSHOT" and not error.retryable
+    return GONE if is_gone else STATUSES[error.code]
 
 
 def _without_port(name: str) -> str:

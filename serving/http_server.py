@@ -256,6 +256,8 @@ class _McpEndpoint:
         if refused is not None:
             await refused(scope, receive, send)
         else:
+            # The SDK compares headers with the body, and HTTP's own blanks are no part of either.
+            scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
             await self._surface.mcp.handle_request(scope, receive, send)
 
 

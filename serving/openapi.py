@@ -4,7 +4,7 @@ from typing import Any
 
 from serving.embeddings import EmbeddingsRequest
 from serving.envelope import Answer, Refusal
-from serving.http_checks import STATUSES
+from serving.http_checks import GONE, STATUSES
 from serving.tools import TOOLS, Tool
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -98,7 +98,8 @@ def _post(tool: Tool[Any]) -> dict[str, Any]:
     return {
         "summary": tool.title,
         "description": tool.description,
-        "requestBody": _body(tool.input_schema()),
+        # With its nulls, which a model does not need to be told of.
+        "requestBody": _body(tool.arguments.model_json_schema()),
         "responses": _responses(),
     }
 
@@ -116,7 +117,8 @@ def _path(name: str) -> dict[str, Any]:
 
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+    is_required = bool(schema.get("required"))
+    return {"required": is_required, "content": {"application/json": {"schema": schema}}}
 
 
 def _responses() -> dict[str, Any]:
@@ -124,7 +126,7 @@ def _responses() -> dict[str, Any]:
 
 
 def _refusals() -> dict[str, Any]:
-    codes: dict[int, list[str]] = {413: ["INVALID_ARGUMENT"]}
+    codes: dict[int, list[str]] = {413: ["INVALID_ARGUMENT"], GONE: ["NO_SNAPSHOT"]}
     for code, status in STATUSES.items():
         codes.setdefault(status, []).append(code)
     return {str(status): _of(" or ".join(names), "Refusal") for status, names in codes.items()}

@@ -9,15 +9,19 @@ from tests.grounded import COMMAND, ROOT, environment
 
 
 @contextmanager
-def serving(home: Path, *options: str) -> Iterator[int]:
+def serving(home: Path, *options: str, log: Path | None = None) -> Iterator[int]:
     """Its port, once it listens; connections that come before it answers wait in its backlog."""
-    with subprocess.Popen(
-        [COMMAND, "serve", "--port", "0", *options],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=environment(home),
-    ) as process:
+    with (
+        (log or Path("/dev/null")).open("w") as errors,
+        subprocess.Popen(
+            [COMMAND, "serve", "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=errors if log else None,
+            text=True,
+            cwd=ROOT,
+            env=environment(home),
+        ) as process,
+    ):
         assert process.stdout is not None
         try:
             told = process.stdout.readline()

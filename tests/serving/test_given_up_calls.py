@@ -18,7 +18,8 @@ from serving.agent import Agent
 from serving.cancellation import Cancellation, under
 from serving.errors import Cancelled
 from serving.mcp_server import build_server
-from tests.serving.test_http_server import RunningServer, server
+from tests.serving.running import RunningServer
+from tests.serving.test_http_server import server
 
 __all__ = ["server"]
 

@@ -1,6 +1,5 @@
 import base64
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ import httpx
 import httpx2
 import numpy as np
 import pytest
-import uvicorn
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
@@ -22,33 +20,7 @@ from serving.http_checks import MOST_BODY_BYTES, Allowed
 from serving.http_listen import Listening, serve
 from serving.http_server import build_app
 from serving.tools import TOOLS
-
-
-class RunningServer:
-    """The application on a real port of the loopback."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(build_app(home), log_level="error", ws="none")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
-
-    def __enter__(self) -> "RunningServer":
-        self._socket.listen()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
-
-    def client(self, agent: str | None = "support_agent", **headers: str) -> httpx.Client:
-        """A client of one agent; it waits in the socket's backlog until the server is up."""
-        token = {"authorization": f"Bearer {tokens.issue(self.home, agent)}"} if agent else {}
-        return httpx.Client(base_url=self.url, headers={**token, **headers}, timeout=30)
+from tests.serving.running import RunningServer
 
 
 @pytest.fixture
@@ -259,6 +231,27 @@ def test_texts_that_are_embedded_are_not_kept(server: RunningServer) -> None:
     record = json.loads(path.read_text())
     assert record["tool"] == "embeddings"
     assert "canary" not in path.read_text()
+
+
+def test_the_caller_s_trace_and_purpose_are_recorded(server: RunningServer) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    said = {"traceparent": trace, "x-grounded-purpose": "monthly report"}
+
+    async def ask() -> None:
+        headers = {"authorization": f"Bearer {tokens.issue(server.home, 'support_agent')}"}
+        async with httpx2.AsyncClient(headers={**headers, **said}) as http:
+            transport = streamable_http_client(f"{server.url}/mcp", http_client=http)
+            async with Client(transport) as client:
+                await client.call_tool("list_tables")
+                await client.call_tool("list_tables", meta={"grounded/purpose": "another"})
+
+    with server.client(**said) as client:
+        client.post("/v1/lookup", json={"table": "agent_orders", "value": 1})
+        client.post("/v1/lookup", content=b"no json")
+    anyio.run(ask)
+    recorded = [call["erasable"] for call in audit.calls(server.home)]
+    assert [record["trace"] for record in recorded] == [trace] * 4
+    assert [record["purpose"] for record in recorded] == ["monthly report"] * 3 + ["another"]
 
 
 def test_health_readiness_and_metrics_need_no_token(server: RunningServer) -> None:
