@@ -30,7 +30,8 @@ def answer(
     return Answer.unchecked(
         success=True,
         data=Data.unchecked(
-            columns=found.columns,
+            # Lists of this answer's own: whoever gets it may change them.
+            columns=list(found.columns),
             rows=found.rows,
             row_count=len(found.rows),
             truncated=found.truncated,
@@ -45,7 +46,7 @@ def answer(
             freshness=freshness,
             empty_reason=None if found.rows else empty_reason(found, reader, freshness),
             masked_columns=[column.name for column in found.columns if column.masked],
-            sources=reader.sources(found.tables),
+            sources=list(reader.sources(found.tables)),
             cache=cache,
             warnings=[*found.warnings, *(warning for warning in warnings if warning)],
         ),

@@ -240,6 +240,10 @@ class Gateway:
         current: OpenSnapshot,
     ) -> Found:
         """What the same call found before, if its views are still fresh enough, or finds now."""
+        if not tool.is_long:
+            found = tool.run(reader, arguments)
+            call.rows = packed(found.rows)
+            return found
         key = Key(
             snapshot_id=reader.opened.catalog.snapshot_id,
             current=current.catalog.snapshot_id,
@@ -252,10 +256,7 @@ class Gateway:
             found, call.rows = kept
             call.cache = "hit"
             return found
-        if tool.is_long:
-            with self._turn(reader):
-                found = tool.run(reader, arguments)
-        else:
+        with self._turn(reader):
             found = tool.run(reader, arguments)
         call.rows = packed(found.rows)
         if not call.replayed_at and may_be_kept(found, reader.opened.catalog.views):

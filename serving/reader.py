@@ -20,7 +20,6 @@ from serving.marks import answer_columns, trust_of
 from serving.opened import OpenSnapshot
 from serving.provenance import output_origins
 from serving.sandbox import check
-from serving.sandbox.statements import parse
 from serving.sandbox.volatile import is_volatile
 from serving.values import to_json
 
@@ -64,24 +63,27 @@ class Reader:
         self.refuse_stale(checked.tables)
         sandbox = self.opened.sandbox(self.agent)
         if dry_run:
-            plan = sandbox.dry_run(sql)
+            plan = sandbox.dry_run(sql, checked=checked)
             return about(
                 [
                     {
                         "tables": list(plan.tables),
                         "columns": {name: list(names) for name, names in plan.columns.items()},
                         "estimated_rows": plan.estimated_rows,
+                        "freshness": {
+                            age.table: age.status for age in self.freshness(checked.tables)
+                        },
                         "verdict": "allowed",
                     }
                 ],
                 tables=list(checked.tables),
             )
-        result = sandbox.run(sql, limit=limit)
+        result = sandbox.run(sql, limit=limit, checked=checked)
         views = {name: self.views[name] for name in checked.tables}
         reachable = frozenset(
             (view, column) for view, columns in checked.columns.items() for column in columns
         )
-        outputs = output_origins(parse(sql)["node"], names)
+        outputs = output_origins(checked.tree["node"], names)
         return Found(
             columns=answer_columns(result.columns, outputs, reachable, views),
             rows=result.rows,
@@ -106,7 +108,8 @@ class Reader:
         kept, cut = within(
             rows, limit=limit, most=self.limits.rows, characters=self.limits.characters
         )
-        missing = [] if cut else _missing(column, values, kept)
+        is_whole = cut is not None or (len(values) == 1 and kept)
+        missing = [] if is_whole else _missing(column, values, kept)
         hidden = self._hidden(view, column, missing)
         return Found(
             columns=self.opened.columns(view),

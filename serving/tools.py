@@ -124,7 +124,8 @@ A = TypeVar("A", bound=Arguments)
 class Tool(Generic[A]):
     """One tool; ``description`` is written for the model that will choose it.
 
-    ``is_long``: it may run for seconds, so it waits for its turn and its seconds are counted.
+    ``is_long``: it may run for seconds, so it waits for its turn, its seconds are counted and what
+    it finds is kept. What others find is found again in less time than keeping it takes.
     """
 
     name: str

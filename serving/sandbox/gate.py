@@ -30,12 +30,13 @@ class Checked:
 
     ``columns`` holds, for each view of known columns, those that the statement may read: the
     named ones, or all where a star, PIVOT, NATURAL JOIN or whole row takes what there is. A name
-    that several views have counts for each of them.
+    that several views have counts for each of them. ``tree`` is the statement as it was parsed.
     """
 
     tables: list[str]
     columns: dict[str, list[str]]
     functions: list[str]
+    tree: Node = field(repr=False, compare=False)
 
 
 def check(sql: str, views: Collection[str]) -> Checked:
@@ -49,7 +50,7 @@ def check(sql: str, views: Collection[str]) -> Checked:
         walk.visit(tree, frozenset(), 0)
     except RecursionError as error:
         raise PolicyDenied(TOO_DEEP) from error
-    return walk.result(views if isinstance(views, Mapping) else {})
+    return walk.result(views if isinstance(views, Mapping) else {}, tree)
 
 
 @dataclass
@@ -98,7 +99,7 @@ class _Walk:
             raise self._too_many()
         return own + below
 
-    def result(self, columns: Mapping[str, Sequence[str]]) -> Checked:
+    def result(self, columns: Mapping[str, Sequence[str]], tree: Node) -> Checked:
         """What was read, in the order of the names."""
         tables = sorted(self.tables)
         # A table's name or alias in place of a column is its whole row.
@@ -114,6 +115,7 @@ class _Walk:
                 if table in columns
             },
             functions=sorted(self.calls),
+            tree=tree,
         )
 
     def _query(self, node: Node, scope: Scope, depth: int) -> int:

@@ -5,6 +5,7 @@ The worker is never trusted: its replies are bounded in size and in time.
 
 import contextlib
 import json
+import math
 import os
 import resource
 import select
@@ -30,6 +31,9 @@ _READ_BYTES = 1 << 20
 # How often a running statement's memory is looked at: it can grow by about 2 GB a second.
 _LOOK_S = 0.01
 _GROWN_BETWEEN_LOOKS = 24 << 20
+# From then on a statement leaves the processor to those of others that have just begun.
+_STEP_BACK_S = 0.3
+_STEPS_BACK = 10
 _PAGE = resource.getpagesize()
 _LENGTH = struct.Struct(">I")
 
@@ -69,6 +73,8 @@ class WorkerProcess:
             cwd=self._folder,
             env={},
         )
+        # A long statement's worker has a low priority for good: the next one needs another.
+        self.has_stepped_back = False
         self._columns: dict[str, list[tuple[str, str]]] | None = None
         self._most_memory = (limits.memory_mb << 20) - _GROWN_BETWEEN_LOOKS
         self._send(
@@ -112,7 +118,7 @@ class WorkerProcess:
         """
         self.columns()
         self._send({**request, "seconds": seconds})
-        return self._receive(seconds + GRACE_S)
+        return self._receive(seconds + GRACE_S, _STEP_BACK_S)
 
     def kill(self) -> None:
         """End the process under another thread's request, which meets WorkerDiedError."""
@@ -135,25 +141,29 @@ class WorkerProcess:
         except BrokenPipeError as error:
             raise self._died() from error
 
-    def _receive(self, seconds: float) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
-        size = _LENGTH.unpack(self._read(_LENGTH.size, deadline))[0]
+    def _receive(self, seconds: float, steps_back: float = math.inf) -> dict[str, Any]:
+        began = time.monotonic()
+        deadline, steps_back = began + seconds, began + steps_back
+        size = _LENGTH.unpack(self._read(_LENGTH.size, deadline, steps_back))[0]
         if size > _REPLY_BYTES:
             raise self._died()
-        reply: dict[str, Any] = json.loads(self._read(size, deadline))
+        reply: dict[str, Any] = json.loads(self._read(size, deadline, steps_back))
         return reply
 
-    def _read(self, size: int, deadline: float) -> bytes:
+    def _read(self, size: int, deadline: float, steps_back: float) -> bytes:
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         poll = select.poll()
         poll.register(descriptor, select.POLLIN | select.POLLHUP)
         found = bytearray()
         while len(found) < size:
-            left = deadline - time.monotonic()
+            now = time.monotonic()
+            left = deadline - now
             if left <= 0:
                 self.end()
                 raise WorkerTimeoutError
+            if now >= steps_back and not self.has_stepped_back:
+                self._step_back()
             if not poll.poll(1_000 * min(left, _LOOK_S)):
                 self._refuse_too_large()
                 continue
@@ -162,6 +172,16 @@ class WorkerProcess:
                 raise self._died()
             found += part
         return bytes(found)
+
+    def _step_back(self) -> None:
+        """Lower the priority of all threads; only root could raise it again."""
+        self.has_stepped_back = True
+        tasks = Path(f"/proc/{self.pid}/task")
+        for task in tasks.iterdir() if tasks.is_dir() else ():
+            # A thread may have ended meanwhile.
+            with contextlib.suppress(OSError):
+                now = os.getpriority(os.PRIO_PROCESS, int(task.name))
+                os.setpriority(os.PRIO_PROCESS, int(task.name), min(now + _STEPS_BACK, 19))
 
     def _refuse_too_large(self) -> None:
         try:

@@ -68,12 +68,17 @@ class SqlSandbox:
         self._columns: dict[str, list[tuple[str, str]]] | None = None
         self._add_idle()
 
-    def run(self, sql: str, *, limit: int | None = None) -> SqlResult:
-        """Run one checked statement; AnswerError tells why there are no rows."""
+    def run(
+        self, sql: str, *, limit: int | None = None, checked: Checked | None = None
+    ) -> SqlResult:
+        """Check and run one statement; AnswerError tells why there are no rows.
+
+        ``checked`` is what the check of this very statement gave, if it was made already.
+        """
         if limit is not None and limit < 0:
             raise InvalidArgument("limit counts rows; give 0 or more.")
         most = self._limits.rows if limit is None else min(limit, self._limits.rows)
-        checked = check(sql, self._names())
+        checked = checked or check(sql, self._names())
         request = {"op": "run", "sql": sql, "rows": most, "characters": self._limits.characters}
         reply = self._ask(request, checked)
         columns = _unique([(name, kind) for name, kind in reply["columns"]])
@@ -90,9 +95,9 @@ class SqlSandbox:
         rows = [dict(zip(names, row, strict=True)) for row in reply["rows"]]
         return SqlResult(columns, rows, by is not None, by, checked)
 
-    def dry_run(self, sql: str) -> DryRun:
+    def dry_run(self, sql: str, *, checked: Checked | None = None) -> DryRun:
         """Tell what a statement would read, without running it."""
-        checked = check(sql, self._names())
+        checked = checked or check(sql, self._names())
         reply = self._ask({"op": "explain", "sql": sql}, checked)
         return DryRun(checked.tables, checked.columns, reply["estimated_rows"])
 
@@ -138,8 +143,8 @@ class SqlSandbox:
                 raise BudgetExceeded(MEMORY, memory_mb=self._limits.memory_mb) from error
             except WorkerDiedError as error:
                 raise (self._timeout() if error.by_cpu else BudgetExceeded(DIED)) from error
-            if reply.get("error") in _SPOILING:
-                # Its memory stays full or in pieces: a new one is cheaper than the doubt.
+            if reply.get("error") in _SPOILING or worker.has_stepped_back:
+                # Its memory stays full or in pieces, or its priority low: a new one is cheaper.
                 worker.end()
         if "error" in reply:
             raise self._refusal(reply, str(request["sql"]), checked)

@@ -7,6 +7,7 @@ The files alone: everything runs, past the gate, where only the agent's own file
 
 import random
 import re
+import resource
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def open_engine() -> Iterator[duckdb.DuckDBPyConnection]:
+def bounded_memory() -> Iterator[None]:
+    """What the gate lets through may still be too large, and here no worker bounds it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + (2 << 30), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@pytest.fixture(scope="module")
+def open_engine(bounded_memory: None) -> Iterator[duckdb.DuckDBPyConnection]:
     """An engine with no lock at all, so that the gate alone stands before the secrets."""
     with duckdb.connect(config={"memory_limit": "256MB", "threads": 1}) as connection:
         for name, select in VIEWS.items():
@@ -110,7 +121,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     alarm.start()
     try:
         return str(cursor.execute(sql).fetchmany(200))
-    except (duckdb.Error, ValueError):
+    except (duckdb.Error, ValueError, MemoryError):
         return ""
     finally:
         alarm.cancel()
