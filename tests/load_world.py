@@ -140,6 +140,7 @@ class Verdicts:
     """What the answers proved; ``wrong`` holds a sentence for each that was not right."""
 
     answered: int = 0
+    kinds: set[str] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
     generations: dict[str, set[int]] = field(default_factory=dict)
 
@@ -155,6 +156,7 @@ class Verdicts:
         if meta["agent"] != agent:
             return self._wrong(f"{agent} {kind}: answered as {meta['agent']}")
         self.answered += 1
+        self.kinds.add(kind)
         self.generations.setdefault(meta["snapshot_id"], set()).add(found)
         return found
 
