@@ -27,10 +27,12 @@ lint: .venv/ready ## Ruff and mypy alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready ## Measure extract, load, capture, the leak scan and the redaction; about 12 minutes
+bench: .venv/ready ## Measure extract, load, the leak scan, the redaction and serving; about 16 minutes
 	$(BIN)/python -m tests.benchmarks.ingestion
 	$(BIN)/python -m tests.benchmarks.leak_scan
 	$(BIN)/python -m tests.benchmarks.privacy
+	$(BIN)/python -m tests.benchmarks.load
+	$(BIN)/python -m tests.benchmarks.mcp
 
 setup: .venv/ready ## Create .venv from the lock
 
