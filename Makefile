@@ -27,12 +27,8 @@ lint: .venv/ready ## Ruff and mypy alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready ## Measure extract, load, the leak scan, the redaction and serving; about 16 minutes
-	$(BIN)/python -m tests.benchmarks.ingestion
-	$(BIN)/python -m tests.benchmarks.leak_scan
-	$(BIN)/python -m tests.benchmarks.privacy
-	$(BIN)/python -m tests.benchmarks.load
-	$(BIN)/python -m tests.benchmarks.mcp
+bench: .venv/ready ## Measure; about 20 minutes. One alone: ONLY=load; the largest sizes: FULL=1
+	$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(FULL),--full)
 
 setup: .venv/ready ## Create .venv from the lock
 

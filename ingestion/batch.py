@@ -72,7 +72,8 @@ class Selection:
 
     ``keys`` are those rows alone, each key as texts; None is every row. A selected row that the
     source no longer has becomes a tombstone; where that were more than ``max_loss`` of the table,
-    none does and the report says so.
+    none does and the report says so. A source that is captured from its log brings all changes
+    before them too, and knows what is gone, so that ``max_loss`` bounds nothing there.
     """
 
     keys: tuple[Key, ...] | None

@@ -4,6 +4,8 @@ GROUNDED_HOME            run-time folder; default ``data`` in the project
 GROUNDED_PRIVACY_KEY     at least 32 random characters; keys every pseudonym
 GROUNDED_PRIVACY_KEY_OLD for `grounded privacy rotate-key` where people were erased
 GROUNDED_WEBHOOK_URL     where a failed run is told; optional
+GROUNDED_EMBEDDER        provider:model of the search index; default the built-in model
+GROUNDED_EMBEDDER_URL    its endpoint, and GROUNDED_EMBEDDER_KEY the endpoint's key
 GROUNDED_AUDIT_DAYS      how many days of the audit log are kept; default all
 """
 
@@ -22,6 +24,9 @@ from ingestion.spec import SourceSpec
 from orchestration.errors import SettingsError
 from orchestration.key_store import demo_key, key_id, record_id, recorded_id
 from orchestration.key_strength import MIN_KEY_LENGTH, weakness
+from serving.catalog import EmbedderSpec
+from serving.embedder import Embedder
+from serving.embedders import keep_key, make_embedder
 from serving.snapshot_store import read_pointer
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +44,7 @@ class Settings:
     home: Path
     sources: dict[str, SourceSpec]
     webhook_url: SecretStr | None
+    embedder: EmbedderSpec = EmbedderSpec()
     audit_days: int | None = None
 
     @property
@@ -78,8 +84,32 @@ def read_settings(home: Path | None = None) -> Settings:
         home=chosen.resolve(),
         sources=read_sources(),
         webhook_url=SecretStr(webhook) if webhook else None,
+        embedder=_embedder(os.environ.get("GROUNDED_EMBEDDER")),
         audit_days=_days("GROUNDED_AUDIT_DAYS"),
     )
+
+
+def _embedder(chosen: str | None) -> EmbedderSpec:
+    """Read ``provider:model``, such as ``ollama:nomic-embed-text``; built in where none is set."""
+    if not chosen or chosen == "builtin":
+        return EmbedderSpec()
+    provider, separator, model = chosen.partition(":")
+    if not (provider and separator and model):
+        raise SettingsError(
+            "GROUNDED_EMBEDDER is provider:model: openai:NAME or ollama:NAME with "
+            "GROUNDED_EMBEDDER_URL, sentence-transformers:FOLDER_OR_NAME, or builtin"
+        )
+    return EmbedderSpec(
+        provider=provider, model=model, url=os.environ.get("GROUNDED_EMBEDDER_URL") or None
+    )
+
+
+def chosen_embedder(settings: Settings) -> Embedder:
+    """Return the model that embeds; its key goes to the home's secrets, where servers find it."""
+    key: object = os.environ.get("GROUNDED_EMBEDDER_KEY") or dlt.secrets.get("embedder.key")
+    text = None if key is None or settings.embedder.provider == "builtin" else str(key)
+    keep_key(settings.home, text)
+    return make_embedder(settings.embedder, text)
 
 
 def _days(variable: str) -> int | None:

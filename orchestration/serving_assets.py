@@ -25,10 +25,9 @@ from orchestration.publishing import (
     Publication,
     publish,
 )
-from orchestration.resources import Settings
+from orchestration.resources import Settings, chosen_embedder
 from serving.catalog import Catalog, IndexInfo, TableBuild
 from serving.declarations import AGENT_SCHEMA, Declarations
-from serving.embedder import MiniLm, builtin_model_dir
 from serving.errors import PublishError
 from serving.index import FIRST
 
@@ -58,7 +57,7 @@ def serving_assets(
             published = publish(
                 settings.home,
                 declarations,
-                MiniLm(builtin_model_dir()),
+                chosen_embedder(settings),
                 proof=prove_built(settings),
                 keys=scan_keys(settings),
                 on_progress=told,

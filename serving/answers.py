@@ -1,10 +1,10 @@
 """Turns what a tool found, or why it refused, into the one envelope; pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from serving import freshness as ages
-from serving.catalog import Catalog, CatalogView, SourceTable
+from serving.catalog import Catalog
 from serving.envelope import (
     Answer,
     CacheUse,
@@ -27,15 +27,16 @@ def answer(
     catalog = reader.opened.catalog
     freshness = reader.freshness(found.tables)
     warnings = [ages.warning(reader.view(age.table), age) for age in freshness]
-    return Answer(
-        data=Data(
+    return Answer.unchecked(
+        success=True,
+        data=Data.unchecked(
             columns=found.columns,
             rows=found.rows,
             row_count=len(found.rows),
             truncated=found.truncated,
             truncated_by=found.truncated_by,
         ),
-        meta=Meta(
+        meta=Meta.unchecked(
             query_id=query_id,
             agent=reader.agent.name,
             snapshot_id=catalog.snapshot_id,
@@ -44,7 +45,7 @@ def answer(
             freshness=freshness,
             empty_reason=None if found.rows else empty_reason(found, reader, freshness),
             masked_columns=[column.name for column in found.columns if column.masked],
-            sources=sources([reader.view(name) for name in found.tables]),
+            sources=reader.sources(found.tables),
             cache=cache,
             warnings=[*found.warnings, *(warning for warning in warnings if warning)],
         ),
@@ -79,22 +80,16 @@ def refusal(
 
 
 def empty_reason(found: Found, reader: Reader, freshness: list[Freshness]) -> EmptyReason:
-    """Why there are no rows; that a policy may hide some is told only where there is one."""
+    """Why there are no rows; that a policy may hide some is told where the agent may know."""
     if found.is_about or not found.tables:
         return "no_match"
     if any(_is_not_loaded(reader, name) for name in found.tables):
         return "not_loaded"
-    if any(name in reader.agent.row_filtered for name in found.tables):
+    if found.hidden != 0 and any(reader.tells_hidden(name) for name in found.tables):
         return "row_policy"
     if ages.stale_tables(freshness):
         return "stale"
     return "no_match"
-
-
-def sources(views: Iterable[CatalogView]) -> list[SourceTable]:
-    """The raw tables behind these views, with the load that each was last changed by."""
-    found = {source.table: source for view in views for source in view.sources}
-    return [found[table] for table in sorted(found)]
 
 
 def _is_not_loaded(reader: Reader, table: str) -> bool:

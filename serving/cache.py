@@ -7,7 +7,7 @@ and refusals are no part of what is kept: they are made anew for every answer.
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from serving.catalog import CatalogView
@@ -60,7 +60,7 @@ class AnswerCache:
             if kept is None:
                 return None
             self._kept.move_to_end(key)
-        return replace(kept.found, rows=unpacked(kept.rows)), kept.rows
+        return kept.found.with_rows(unpacked(kept.rows)), kept.rows
 
     def put(self, key: Key, found: Found, rows: Packed) -> None:
         """Keep what a call found, and let go of what was not asked for the longest."""
@@ -69,7 +69,7 @@ class AnswerCache:
             return
         with self._lock:
             self._drop(key)
-            self._kept[key] = _Kept(replace(found, rows=[]), rows, taken)
+            self._kept[key] = _Kept(found.with_rows([]), rows, taken)
             self._bytes += taken
             while self._bytes > self._most_bytes:
                 self._drop(next(iter(self._kept)))

@@ -126,13 +126,17 @@ class Limits(_Part):
 
 
 class CatalogAgent(_Part):
-    """An agent's whole world: for each of its views, the store that holds its rows alone."""
+    """An agent's whole world: for each of its views, the store that holds its rows alone.
+
+    ``tells_hidden`` lets it know where a row filter may be why it finds nothing.
+    """
 
     name: str
     purpose: str
     limits: Limits
     stores: dict[str, Store]
     row_filtered: list[str] = []
+    tells_hidden: bool = False
 
 
 class TableBuild(_Part):
@@ -152,6 +156,23 @@ class TableBuild(_Part):
     recall: float = 1.0
 
 
+class EmbedderSpec(_Part):
+    """Which model embeds; its key is no part of it.
+
+    ``provider`` is ``builtin``, ``openai`` or ``ollama`` (the protocol that ``url`` speaks), or a
+    name of LanceDB's registry such as ``sentence-transformers``.
+    """
+
+    provider: str = "builtin"
+    model: str = ""
+    url: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The name under which vectors of this model are kept."""
+        return f"{self.provider}:{self.model}"
+
+
 class IndexInfo(_Part):
     """The vector index of a snapshot; ``kinds`` tells the index kind of each table.
 
@@ -162,6 +183,7 @@ class IndexInfo(_Part):
     folder: str
     model: str
     dimensions: int
+    embedder: EmbedderSpec = EmbedderSpec()
     chunks: dict[str, int]
     kinds: dict[str, str]
     recipes: dict[str, str] = {}
@@ -173,7 +195,8 @@ class IndexInfo(_Part):
 class Catalog(_Part):
     """Everything that a reader needs to know about one snapshot.
 
-    ``stores`` are the views before any row filter: for checks, never for an agent.
+    ``stores`` are the views before any row filter: for checks, and to tell an agent that
+    ``tells_hidden`` whether a key exists; no row of them reaches an agent.
     """
 
     snapshot_id: str

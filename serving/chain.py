@@ -21,19 +21,19 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from serving.errors import ServingError
 
 GENESIS = "0" * 64
 HEAD_FILE = "head"
 _SALT_LENGTH = 32
+_NO_SALT = "0" * _SALT_LENGTH
 _ERASABLE = b',"erasable":'
 _ERASED = b"null"
 _COVERED = "erasable_sha256"
@@ -103,6 +103,9 @@ class ChainedLog:
         self._head_fd = -1
         self._day = ""
         self._day_fd = -1
+        # What this process wrote last, so that it need not be read again word for word.
+        self._told: tuple[bytes, _Head] = (b"", _NOTHING)
+        self._random = ""
 
     def append(
         self,
@@ -115,33 +118,42 @@ class ChainedLog:
 
         ``durable``: nor does a power cut.
         """
-        with self._lock, self._exclusive():
-            now = datetime.now(UTC)
-            head, torn = self._true_head(now.date().isoformat())
-            line, digest = _line(record, erasable, now, head, torn)
-            data = b"\n" + line if torn else line
-            _write(self._day_fd, data)
-            reached = _Head(head.seq + 1, digest, self._day, head.size + len(data))
-            os.pwrite(self._head_fd, reached.encode(), 0)
+        text = None if erasable is None else _encoded(erasable)
+        with self._lock:
+            # A lock on an inherited descriptor would be shared with the parent process.
+            if self._pid != os.getpid():
+                self._open()
+            fcntl.flock(self._head_fd, fcntl.LOCK_EX)
+            try:
+                self._append(record, text)
+            finally:
+                fcntl.flock(self._head_fd, fcntl.LOCK_UN)
             if durable:
                 os.fsync(self._day_fd)
                 os.fsync(self._head_fd)
+
+    def _append(self, record: Mapping[str, Any], erasable: bytes | None) -> None:
+        time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        head, torn = self._true_head(time[:10])
+        salt = _NO_SALT if erasable is None else self._salt()
+        line, digest = _line(record, erasable, salt, time, head, torn)
+        data = b"\n" + line if torn else line
+        _write(self._day_fd, data)
+        reached = _Head(head.seq + 1, digest, self._day, head.size + len(data))
+        self._told = reached.encode(), reached
+        os.pwrite(self._head_fd, self._told[0], 0)
+
+    def _salt(self) -> str:
+        """Sixteen random bytes; many are asked for at once, as the system takes microseconds."""
+        if not self._random:
+            self._random = os.urandom(_SALT_LENGTH // 2 * 256).hex()
+        salt, self._random = self._random[:_SALT_LENGTH], self._random[_SALT_LENGTH:]
+        return salt
 
     def close(self) -> None:
         """Let go of the files."""
         with self._lock:
             self._close()
-
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        # A lock on an inherited descriptor would be shared with the parent process.
-        if self._pid != os.getpid():
-            self._open()
-        fcntl.flock(self._head_fd, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._head_fd, fcntl.LOCK_UN)
 
     def _open(self) -> None:
         self._close()
@@ -158,11 +170,14 @@ class ChainedLog:
         self._head_fd = self._day_fd = -1
         self._day = ""
         self._pid = 0
+        # A forked child would draw the same salts.
+        self._random = ""
 
     def _true_head(self, today: str) -> tuple[_Head, int]:
         """The chain's real end, opened for appending, and how many torn lines lie behind it."""
-        stored = _Head.decode(os.pread(self._head_fd, _HEAD_LENGTH, 0)) or _NOTHING
-        if stored.day == self._day >= today and os.fstat(self._day_fd).st_size == stored.size:
+        raw = os.pread(self._head_fd, _HEAD_LENGTH, 0)
+        stored = self._told[1] if raw == self._told[0] else _Head.decode(raw) or _NOTHING
+        if stored.day == self._day >= today and _end(self._day_fd) == stored.size:
             return stored, 0
         return self._caught_up(stored, today)
 
@@ -173,7 +188,7 @@ class ChainedLog:
             if day < stored.day:
                 continue
             self._use_day(day)
-            size = os.fstat(self._day_fd).st_size
+            size = _end(self._day_fd)
             start = stored.size if day == stored.day else 0
             for line in os.pread(self._day_fd, max(size - start, 0), start).split(b"\n"):
                 record = _checked(line)
@@ -184,7 +199,7 @@ class ChainedLog:
                     torn += 1
         # A clock set back must not append before what is already there.
         self._use_day(max(today, self._day, head.day))
-        size = os.fstat(self._day_fd).st_size
+        size = _end(self._day_fd)
         return _Head(head.seq, head.hash, self._day, size), torn
 
     def _use_day(self, day: str) -> None:
@@ -300,7 +315,7 @@ def _without_erasable(line: bytes, is_concerned: Callable[[str], bool]) -> bytes
     body, erasable, _, digest = parts
     if erasable in (b"", _ERASED) or not is_concerned(_plain(erasable)):
         return None
-    suffix = _SUFFIX.format("0" * _SALT_LENGTH, len(body), digest).encode()
+    suffix = _SUFFIX.format(_NO_SALT, len(body), digest).encode()
     return body + _ERASABLE + _ERASED.ljust(len(erasable)) + suffix
 
 
@@ -412,18 +427,17 @@ class _Walk:
 
 def _line(
     record: Mapping[str, Any],
-    erasable: Mapping[str, Any] | None,
-    now: datetime,
+    erasable: bytes | None,
+    salt: str,
+    time: str,
     head: _Head,
     torn: int,
 ) -> tuple[bytes, str]:
-    time = now.isoformat().replace("+00:00", "Z")
     covered: dict[str, Any] = {"seq": head.seq + 1, "time": time, **record}
-    salt, ending = "0" * _SALT_LENGTH, b""
+    ending = b""
     if erasable is not None:
-        salt, text = os.urandom(_SALT_LENGTH // 2).hex(), _encoded(erasable)
-        covered[_COVERED] = _salted(salt, text)
-        ending = _ERASABLE + text
+        covered[_COVERED] = _salted(salt, erasable)
+        ending = _ERASABLE + erasable
     if torn:
         covered["after_torn_lines"] = torn
     covered["prev"] = head.hash
@@ -463,11 +477,25 @@ def _checked(line: bytes) -> dict[str, Any] | None:
     if parts is None:
         return None
     body, erasable, salt, digest = parts
-    record: dict[str, Any] = json.loads(body + b"}")
+    record = _decoded(body + b"}")
     covered = record.get(_COVERED)
     is_whole = covered is None if not erasable else covered == _salted(salt, erasable)
     is_erased = covered is not None and erasable == _ERASED and not salt.strip("0")
     return record | {"hash": digest, "is_erased": is_erased} if is_whole or is_erased else None
+
+
+def _end(descriptor: int) -> int:
+    """The size of an open file; appending is at its end wherever this leaves the position."""
+    return os.lseek(descriptor, 0, os.SEEK_END)
+
+
+def _decoded(text: bytes) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = from_json(text)
+    except ValueError:
+        # Half of a surrogate pair, as `_encoded` writes it.
+        record = json.loads(text)
+    return record
 
 
 def _write(descriptor: int, data: bytes) -> None:

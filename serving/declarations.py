@@ -91,12 +91,16 @@ class DeclaredView(_Declaration):
 
 
 class DeclaredAgent(_Declaration):
-    """An exposure with ``config.meta.agent``."""
+    """An exposure with ``config.meta.agent``.
+
+    ``tells_hidden`` lets it know where a row filter may be why it finds nothing.
+    """
 
     name: str
     purpose: str
     views: list[str]
     rows: dict[str, str] = {}
+    tells_hidden: bool = False
     limits: Limits = Limits()
 
 

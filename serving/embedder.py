@@ -5,6 +5,7 @@ texts -> tokens, sorted by length -> transformer -> mean of tokens -> unit vecto
 
 import importlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
+from serving.catalog import EmbedderSpec
 from serving.errors import PublishError
 from serving.transformer import Transformer, one_core_a_product
 
@@ -41,6 +43,11 @@ class Embedder(Protocol):
         ...
 
     @property
+    def spec(self) -> EmbedderSpec:
+        """How to make the same model again, for whoever asks the index."""
+        ...
+
+    @property
     def dimensions(self) -> int:
         """The length of each vector."""
         ...
@@ -48,6 +55,12 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str], on_progress: EmbedProgress | None = None) -> Vectors:
         """Return one unit vector a text, in the order of the texts."""
         ...
+
+
+def unit_vectors(vectors: Vectors) -> Vectors:
+    """Bring each vector to length one; one of zeros stays."""
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors
 
 
 def builtin_model_dir() -> Path:
@@ -66,6 +79,7 @@ class MiniLm:
     """all-MiniLM-L6-v2: 384 dimensions, the first 256 tokens of a text; shared by threads."""
 
     model = MINILM
+    spec = EmbedderSpec()
     dimensions = MINILM_DIMENSIONS
 
     def __init__(self, model_dir: Path) -> None:
@@ -80,6 +94,8 @@ class MiniLm:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._transformer = Transformer(load_file(weights))
+        # More threads than cores would only wait for each other, and for the interpreter's lock.
+        self._cores = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     def embed(self, texts: Sequence[str], on_progress: EmbedProgress | None = None) -> Vectors:
         """Return one unit vector a text, in the order of the texts."""
@@ -88,7 +104,8 @@ class MiniLm:
         batches = _batches([len(ids) for ids in tokens])
 
         def embed_batch(batch: list[int]) -> int:
-            vectors[batch] = self._transformer.forward([tokens[position] for position in batch])
+            with self._cores:
+                vectors[batch] = self._transformer.forward([tokens[at] for at in batch])
             return len(batch)
 
         done = told = 0

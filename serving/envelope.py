@@ -1,7 +1,7 @@
 """The one envelope that every answer travels in, on every surface."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,21 @@ TruncatedBy = Literal["rows", "limit", "characters"]
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def unchecked(cls, **values: Any) -> Self:
+        """Return a part of values that fit, which must be all of its fields.
+
+        Checking takes three times as long as this, and the parts of a lookup's answer are a
+        third of its time. ``model_construct`` fills in defaults, which takes as long as checking.
+        """
+        part = cls.__new__(cls)
+        put = object.__setattr__
+        put(part, "__dict__", values)
+        put(part, "__pydantic_fields_set__", set(values))
+        put(part, "__pydantic_extra__", None)
+        put(part, "__pydantic_private__", None)
+        return part
 
 
 class Column(_Part):

@@ -150,14 +150,12 @@ class NoSnapshot(AnswerError):
 
 
 class SnapshotExpired(NoSnapshot):
-    """The snapshot that was asked for is gone; the same call never gets it."""
+    """The snapshot that was asked for cannot be read; the same call never gets it."""
 
     retryable = False
 
-    def __init__(self) -> None:
-        super().__init__(
-            "this snapshot has expired or never was; leave out snapshot_id to read the current one"
-        )
+    def __init__(self, why: str = "this snapshot has expired or never was") -> None:
+        super().__init__(f"{why}; leave out snapshot_id to read the current one")
 
 
 class Unauthenticated(AnswerError):

@@ -1,10 +1,10 @@
 """How old a view is against its declared limits, and what that means for an answer; pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from serving.catalog import CatalogView
-from serving.envelope import Freshness
+from serving.envelope import Freshness, FreshnessStatus
 from serving.errors import StaleData
 
 # A source's clock may run ahead of ours by this much before its watermark tells nothing.
@@ -15,7 +15,7 @@ def assess(view: CatalogView, now: datetime) -> Freshness:
     """The age of one view in seconds and its status; a view exactly at its limit is fresh."""
     limit = view.warn_after_s if view.warn_after_s is not None else view.error_after_s
     if view.data_as_of is None:
-        return Freshness(
+        return Freshness.unchecked(
             table=view.name,
             data_as_of=None,
             age_s=None,
@@ -25,7 +25,7 @@ def assess(view: CatalogView, now: datetime) -> Freshness:
     age = (now - view.data_as_of).total_seconds()
     known = limit is not None and age >= -CLOCK_SKEW_S
     stale = limit is not None and age > limit
-    return Freshness(
+    return Freshness.unchecked(
         table=view.name,
         data_as_of=view.data_as_of,
         age_s=round(max(age, 0.0), 3),
@@ -68,6 +68,13 @@ def in_words(seconds: float) -> str:
 def stale_tables(freshness: Iterable[Freshness]) -> list[str]:
     """The names of those that are stale."""
     return [one.table for one in freshness if one.status == "stale"]
+
+
+def worst(freshness: Sequence[Freshness]) -> FreshnessStatus | None:
+    """The status that tells most of an answer's views: stale, then unknown, then fresh."""
+    found = [one.status for one in freshness]
+    known: tuple[FreshnessStatus, ...] = ("stale", "unknown", "fresh")
+    return next((status for status in known if status in found), None)
 
 
 def too_old(view: CatalogView, freshness: Freshness) -> bool:

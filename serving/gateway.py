@@ -5,7 +5,6 @@ arguments -> rate -> snapshot -> tool -> envelope -> audit -> caller
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from serving import answers, cancellation
 from serving.audit import AuditLog, Entry, Erasable
 from serving.cache import AnswerCache, Key, may_be_kept
 from serving.caller import NOTHING_SAID, Caller
-from serving.catalog import Catalog, CatalogAgent, Limits
-from serving.embedder import Embedder, MiniLm, builtin_model_dir
+from serving.catalog import Catalog, CatalogAgent, EmbedderSpec, Limits
+from serving.embedder import Embedder
+from serving.embedders import Embedders
 from serving.envelope import Answer, CacheUse, Refusal
 from serving.errors import (
     AnswerError,
@@ -30,7 +29,7 @@ from serving.errors import (
     Unauthenticated,
 )
 from serving.found import Found
-from serving.freshness import stale_tables
+from serving.freshness import stale_tables, worst
 from serving.metrics import Metrics
 from serving.opened import OpenSnapshot, Snapshots, refuse_changed_contract
 from serving.queueing import FairQueue
@@ -55,7 +54,7 @@ class Call:
     surface: str
     caller: Caller = NOTHING_SAID
     started: float = field(default_factory=time.perf_counter)
-    query_id: str = field(default_factory=lambda: uuid4().hex)
+    query_id: str = field(default_factory=lambda: os.urandom(16).hex())
     catalog: Catalog | None = None
     replayed_at: datetime | None = None
     asked_at: datetime | None = None
@@ -75,13 +74,19 @@ class Gateway:
 
     def __init__(self, home: Path, embedder: Callable[[], Embedder] | None = None) -> None:
         self.home = home
-        self.embedder = embedder or _Once(lambda: MiniLm(builtin_model_dir()))
+        self._embedders = Embedders(home, embedder)
         self.metrics = Metrics()
         self._cache = AnswerCache()
-        self._snapshots = Snapshots(home, self.embedder, on_close=self._cache.drop)
+        self._snapshots = Snapshots(home, self._embedders, on_close=self._cache.drop)
         self._rates = Rates()
         self._long_calls = FairQueue(max(4, 2 * (os.cpu_count() or 1)))
         self._audit = AuditLog(home)
+
+    def embedder(self) -> Embedder:
+        """The model of the current snapshot's index, or the built-in one where there is none."""
+        with self._snapshots.lease() as opened:
+            index = opened.catalog.index
+        return self._embedders(index.embedder if index else EmbedderSpec())
 
     def refuse_unknown_agent(self, agent: str) -> None:
         """Raise Unauthenticated where the current snapshot has no such agent."""
@@ -247,20 +252,20 @@ class Gateway:
             found, call.rows = kept
             call.cache = "hit"
             return found
-        with self._turn(tool, reader):
+        if tool.is_long:
+            with self._turn(reader):
+                found = tool.run(reader, arguments)
+        else:
             found = tool.run(reader, arguments)
         call.rows = packed(found.rows)
-        if not call.replayed_at and may_be_kept(found, reader.views):
+        if not call.replayed_at and may_be_kept(found, reader.opened.catalog.views):
             self._cache.put(key, found, call.rows)
             call.cache = "miss"
         return found
 
     @contextmanager
-    def _turn(self, tool: Tool[Any], reader: Reader) -> Iterator[None]:
+    def _turn(self, reader: Reader) -> Iterator[None]:
         """Wait until a long call may run, and count the seconds that it does."""
-        if not tool.is_long:
-            yield
-            return
         name, limits = reader.agent.name, reader.limits
         with self._long_calls.turn(name, limits, cancellation.current().wait):
             began = time.monotonic()
@@ -271,21 +276,6 @@ class Gateway:
 
 
 OTHER_TOOLS = frozenset({"embeddings", "mcp", "tools"})
-
-
-class _Once:
-    """Makes a thing at its first use, whichever thread comes first."""
-
-    def __init__(self, make: Callable[[], Embedder]) -> None:
-        self._make = make
-        self._lock = threading.Lock()
-        self._made: Embedder | None = None
-
-    def __call__(self) -> Embedder:
-        with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made
 
 
 def _agent(opened: OpenSnapshot, name: str) -> CatalogAgent:
@@ -313,7 +303,7 @@ def _narrowed(pinned: CatalogAgent, current: CatalogAgent) -> CatalogAgent:
         if name in current.stores
         and (name not in current.row_filtered or name in pinned.row_filtered)
     }
-    return pinned.model_copy(update={"stores": kept})
+    return pinned.model_copy(update={"stores": kept, "tells_hidden": current.tells_hidden})
 
 
 def _refusal(call: Call, error: AnswerError) -> Refusal:
@@ -328,8 +318,6 @@ def _refusal(call: Call, error: AnswerError) -> Refusal:
 
 def _entry(call: Call, outcome: Outcome) -> Entry:
     found = call.found if outcome.success else None
-    ages = {age.status for age in outcome.meta.freshness}
-    worst = next((status for status in ("stale", "unknown", "fresh") if status in ages), None)
     arguments = masked(call.arguments)
     return Entry(
         query_id=call.query_id,
@@ -343,7 +331,7 @@ def _entry(call: Call, outcome: Outcome) -> Entry:
         elapsed_ms=outcome.meta.elapsed_ms,
         asked_at=call.asked_at,
         snapshot_id=outcome.meta.snapshot_id,
-        freshness=worst,
+        freshness=worst(outcome.meta.freshness),
         stale_tables=stale_tables(outcome.meta.freshness),
         cache=outcome.meta.cache,
         verdict="answered" if outcome.success else "refused",

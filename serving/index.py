@@ -128,6 +128,7 @@ def _build(
         folder=INDEX,
         model=embedder.model,
         dimensions=embedder.dimensions,
+        embedder=embedder.spec,
         chunks={table: written.chunks for table, (written, _) in built.items()},
         kinds={table: written.kind for table, (written, _) in built.items()},
         recipes=recipes,

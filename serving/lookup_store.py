@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import duckdb
+from pydantic_core import from_json
 
 from serving.catalog import CatalogView
 from serving.errors import InvalidArgument, PublishError
@@ -50,6 +51,8 @@ class LookupStore:
             uri=True,
             check_same_thread=False,
         )
+        # The bodies go into a parser, which reads bytes.
+        self._connection.text_factory = bytes
 
     def get(self, column: str, values: Sequence[Any], limit: int) -> list[dict[str, Any]]:
         """Return at most ``limit`` rows, in the order of the values, then of the key."""
@@ -66,7 +69,7 @@ class LookupStore:
                 break
             with self._lock:
                 found = self._connection.execute(statement, (value, limit - len(rows))).fetchall()
-            rows.extend(json.loads(body) for (body,) in found)
+            rows.extend(from_json(body) for (body,) in found)
         return rows
 
     def close(self) -> None:

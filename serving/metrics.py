@@ -6,6 +6,7 @@ calls -> Metrics of this process -> <folder>/<pid>.json, each second -> summed a
 import json
 import os
 import threading
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ TOLD_EVERY_S = 1.0
 
 @dataclass
 class Figures:
-    """Calls by tool, agent and verdict; seconds and buckets by tool."""
+    """Calls by tool, agent and verdict; seconds by tool, each call in its narrowest bucket."""
 
     calls: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
@@ -65,9 +66,9 @@ class Metrics:
             # Counter is declared for whole numbers and counts any.
             self._figures.seconds[tool] += seconds  # type: ignore[assignment]
             self._figures.counts[tool] += 1
-            for bound in _BUCKETS:
-                if seconds <= bound:
-                    self._figures.buckets[tool, bound] += 1
+            at = bisect_left(_BUCKETS, seconds)
+            if at < len(_BUCKETS):
+                self._figures.buckets[tool, _BUCKETS[at]] += 1
 
     def to_json(self) -> str:
         """The figures so far, for another process."""
@@ -136,8 +137,9 @@ def _second_lines(told: Figures) -> Iterable[str]:
     yield "# TYPE grounded_call_seconds histogram"
     for tool, count in sorted(told.counts.items()):
         name = f'tool="{_label(tool)}"'
+        within = 0
         for bound in _BUCKETS:
-            within = told.buckets[tool, bound]
+            within += told.buckets[tool, bound]
             yield f'grounded_call_seconds_bucket{{{name},le="{bound}"}} {within}'
         yield f'grounded_call_seconds_bucket{{{name},le="+Inf"}} {count}'
         yield f"grounded_call_seconds_sum{{{name}}} {told.seconds[tool]:.6f}"

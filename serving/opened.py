@@ -8,12 +8,19 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serving.catalog import CATALOG_FILE, Catalog, CatalogAgent, CatalogView, Store
+from serving.catalog import (
+    CATALOG_FILE,
+    Catalog,
+    CatalogAgent,
+    CatalogView,
+    EmbedderSpec,
+    Store,
+)
 from serving.embedder import Embedder
 from serving.envelope import Column
 from serving.errors import NoSnapshot, ServingError, SnapshotExpired
@@ -41,7 +48,7 @@ class OpenSnapshot:
         self,
         folder: Path,
         catalog: Catalog,
-        embedder: Callable[[], Embedder],
+        embedder: Callable[[EmbedderSpec], Embedder],
         on_close: Callable[[str], None],
     ) -> None:
         self.catalog = catalog
@@ -98,7 +105,8 @@ class OpenSnapshot:
 
         with self._lock:
             if self._index is None:
-                self._index = SearchIndex(self._folder / info.folder, info, self._embedder())
+                embedder = self._embedder(info.embedder)
+                self._index = SearchIndex(self._folder / info.folder, info, embedder)
             return self._index
 
     @property
@@ -135,13 +143,14 @@ class Snapshots:
     def __init__(
         self,
         home: Path,
-        embedder: Callable[[], Embedder],
+        embedder: Callable[[EmbedderSpec], Embedder],
         on_close: Callable[[str], None] = lambda snapshot_id: None,
     ) -> None:
         self._home = home
         self._embedder = embedder
         self._on_close = on_close
-        self._pointer = pointer_path(home)
+        # As text: a path object takes longer to look at than the file does.
+        self._pointer = str(pointer_path(home))
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._current: str | None = None
@@ -150,9 +159,11 @@ class Snapshots:
         self._pins: dict[str, float] = {}
         self._watching: threading.Event | None = None
 
-    @contextmanager
-    def lease(self, snapshot_id: str | None = None) -> Iterator[OpenSnapshot]:
+    def lease(self, snapshot_id: str | None = None) -> "_Lease":
         """Hold one snapshot open; NoSnapshot where nothing is published or the pin has expired."""
+        return _Lease(self, snapshot_id)
+
+    def _take(self, snapshot_id: str | None) -> tuple[str, OpenSnapshot]:
         with self._lock:
             self._watch()
             wanted = self._pin(snapshot_id) if snapshot_id else self._look_up_current()
@@ -166,14 +177,14 @@ class Snapshots:
                 wanted = self._look_up_current()
                 opened = self._opened(wanted)
             self._leases[wanted] = self._leases.get(wanted, 0) + 1
-        try:
-            yield opened
-        finally:
-            with self._lock:
-                self._leases[wanted] -= 1
-                unused = self._unused()
-            for one in unused:
-                one.close()
+        return wanted, opened
+
+    def _give_back(self, snapshot_id: str) -> None:
+        with self._lock:
+            self._leases[snapshot_id] -= 1
+            unused = self._unused()
+        for one in unused:
+            one.close()
 
     def close(self) -> None:
         """Close all that nobody reads."""
@@ -248,11 +259,29 @@ class Snapshots:
 
     def _unused(self) -> list[OpenSnapshot]:
         """Take out what is neither current, nor pinned lately, nor being read."""
+        if len(self._open) == 1 and self._current in self._open:
+            return []
         wanted = {self._current, *self._pins}
         names = [name for name in self._open if name not in wanted and not self._leases.get(name)]
         for name in names:
             self._leases.pop(name, None)
         return [self._open.pop(name) for name in names]
+
+
+class _Lease:
+    """A snapshot for the length of one answer; a generator's frame would take twice the time."""
+
+    __slots__ = ("_held", "_snapshots", "_wanted")
+
+    def __init__(self, snapshots: Snapshots, wanted: str | None) -> None:
+        self._snapshots, self._wanted = snapshots, wanted
+
+    def __enter__(self) -> OpenSnapshot:
+        self._held, opened = self._snapshots._take(self._wanted)
+        return opened
+
+    def __exit__(self, *error: object) -> None:
+        self._snapshots._give_back(self._held)
 
 
 def _watch(snapshots: "weakref.ref[Snapshots]", closed: threading.Event) -> None:
@@ -265,12 +294,9 @@ def _watch(snapshots: "weakref.ref[Snapshots]", closed: threading.Event) -> None
 
 
 def refuse_changed_contract(pinned: Catalog, current: Catalog) -> None:
-    """Raise NoSnapshot for a pin from before a view's columns or masks changed.
+    """Raise SnapshotExpired for a pin from before a view's columns or masks changed.
 
     Otherwise a pin would show what has been masked or taken away since.
     """
     if pinned.contract_version != current.contract_version:
-        raise NoSnapshot(
-            "this snapshot is from before the views' columns or masks changed; "
-            "leave out snapshot_id to read the current one"
-        )
+        raise SnapshotExpired("this snapshot is from before the views' columns or masks changed")

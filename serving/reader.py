@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from serving import freshness
-from serving.catalog import CatalogAgent, CatalogView, Limits
+from serving.catalog import CatalogAgent, CatalogView, Limits, SourceTable
 from serving.column_lineage import lineage
 from serving.descriptions import Detail, about, described
 from serving.envelope import Column, Freshness
@@ -27,7 +27,7 @@ from serving.values import to_json
 Scalar = str | int | float | bool
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Reader:
     """One agent's views in one snapshot; every method raises AnswerError to refuse."""
 
@@ -35,6 +35,7 @@ class Reader:
     limits: Limits
     opened: OpenSnapshot
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _ages: dict[str, Freshness] = field(default_factory=dict)
 
     @cached_property
     def views(self) -> dict[str, CatalogView]:
@@ -45,6 +46,14 @@ class Reader:
     def freshness(self, tables: Iterable[str]) -> list[Freshness]:
         """The age of each of these views."""
         return [self._age(self.view(name)) for name in tables]
+
+    def sources(self, tables: Sequence[str]) -> list[SourceTable]:
+        """The raw tables behind these views, with the load that each was last changed by."""
+        views = [self.view(name) for name in tables]
+        if len(views) == 1:
+            return views[0].sources
+        found = {source.table: source for view in views for source in view.sources}
+        return [found[table] for table in sorted(found)]
 
     def sql(self, sql: str, limit: int | None, dry_run: bool) -> Found:
         """Run one SELECT over the agent's views in a worker process."""
@@ -97,6 +106,8 @@ class Reader:
         kept, cut = within(
             rows, limit=limit, most=self.limits.rows, characters=self.limits.characters
         )
+        missing = [] if cut else _missing(column, values, kept)
+        hidden = self._hidden(view, column, missing)
         return Found(
             columns=self.opened.columns(view),
             rows=kept,
@@ -104,7 +115,8 @@ class Reader:
             columns_read={table: [one.name for one in view.columns]},
             truncated=cut is not None,
             truncated_by=cut,
-            warnings=[] if cut else _misses(column, values, kept),
+            warnings=_told_misses(len(missing), len(set(values)), hidden),
+            hidden=hidden,
         )
 
     def search(
@@ -216,6 +228,10 @@ class Reader:
             view = self.view(name)
             freshness.enforce(view, self._age(view))
 
+    def tells_hidden(self, table: str) -> bool:
+        """Whether the agent may know that rows of this view are kept from it."""
+        return self.agent.tells_hidden and table in self.agent.row_filtered
+
     def is_allowed(self, tables: Iterable[str]) -> bool:
         """Whether none of these views is too old for its policy."""
         try:
@@ -224,8 +240,19 @@ class Reader:
             return False
         return True
 
+    def _hidden(self, view: CatalogView, column: str, missing: Sequence[Scalar]) -> int | None:
+        """How many of these values have rows that the agent may not see, if it may know that."""
+        whole = self.opened.catalog.stores.get(view.name)
+        if whole is None or not self.tells_hidden(view.name):
+            return None
+        store = self.opened.lookup(whole, view)
+        return sum(bool(store.get(column, [value], 1)) for value in missing)
+
     def _age(self, view: CatalogView) -> Freshness:
-        return freshness.assess(view, self.now)
+        age = self._ages.get(view.name)
+        if age is None:
+            age = self._ages[view.name] = freshness.assess(view, self.now)
+        return age
 
     def _searchable(self, table: str | None) -> tuple[list[str], list[str]]:
         """The views to search; without a ``table`` those that are too old are left out and told."""
@@ -290,13 +317,18 @@ def _searched(view: CatalogView) -> list[str]:
     return list(dict.fromkeys([*title, *view.search.text]))
 
 
-def _misses(column: str, values: Sequence[Scalar], rows: list[dict[str, Any]]) -> list[str]:
-    """Tells how many of several values found nothing; the rows tell which."""
-    if len(values) < 2:
-        return []
+def _missing(column: str, values: Sequence[Scalar], rows: list[dict[str, Any]]) -> list[Scalar]:
+    """The values that found nothing, each once."""
     found = {str(row[column]) for row in rows}
-    missing = sum(str(value) not in found for value in dict.fromkeys(values))
-    return [f"{missing} of {len(set(values))} values matched no row"] if missing else []
+    return [value for value in dict.fromkeys(values) if str(value) not in found]
+
+
+def _told_misses(missing: int, asked: int, hidden: int | None) -> list[str]:
+    """Tells how many of several values found nothing; the rows tell which."""
+    if asked < 2 or not missing:
+        return []
+    kept = f", of which {hidden} have rows that you may not see" if hidden else ""
+    return [f"{missing} of {asked} values matched no row{kept}"]
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

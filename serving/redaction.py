@@ -20,16 +20,19 @@ _PERSONAL = re.compile(
     r"|(?P<iban>\b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){3,7}(?:[ ]?[A-Z0-9]{1,3})?\b)"
     r"|(?P<number>(?<![\w-])[+(]?\d(?:[ ().\-/]{0,2}\d){8,18}(?![\w-]))"
 )
+# Names of tools, tables and columns, which most texts are: looked at in a tenth of the time.
+_NAME = re.compile(r"[a-z_]{1,64}")
 # An instant is no telephone number, and replaying a call needs it.
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|\D)")
 
 
 def masked(value: Any, depth: int = 0) -> Any:
     """The same JSON value with personal patterns replaced and long texts cut."""
-    if value is None or isinstance(value, bool | float):
-        return value
     if isinstance(value, str):
         return masked_text(value)
+    # A tuple of types: `bool | float` makes an object each time.
+    if value is None or isinstance(value, (bool, float)):
+        return value
     if isinstance(value, int):
         return value if abs(value) < 10**8 else masked_text(str(value))
     if depth >= _DEEPEST:
@@ -46,6 +49,8 @@ def masked(value: Any, depth: int = 0) -> Any:
 
 def masked_text(text: str) -> str:
     """One text with its personal patterns as ``[email]``, ``[number]``, ...; at most 2 kB."""
+    if _NAME.fullmatch(text) and not text.startswith("gnd_"):
+        return text
     window = text[:_WINDOW]
     result = _PERSONAL.sub(_mark, window)
     if len(text) > _WINDOW:

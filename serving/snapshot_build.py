@@ -117,6 +117,7 @@ def _catalog_agent(
         limits=agent.limits,
         stores={view: filtered.get(view, stores[view]) for view in agent.views},
         row_filtered=sorted(filtered),
+        tells_hidden=agent.tells_hidden,
     )
 
 

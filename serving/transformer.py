@@ -130,12 +130,15 @@ class _OneCore:
         self._lock = threading.Lock()
         self._users = 0
         self._limit: Any = None
+        self._controller: Any = None
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:
             if self._users == 0:
-                self._limit = ThreadpoolController().limit(limits=1, user_api="blas")
+                # To look for the libraries costs half a millisecond, to set their limit a fiftieth.
+                self._controller = self._controller or ThreadpoolController()
+                self._limit = self._controller.limit(limits=1, user_api="blas")
             self._users += 1
         try:
             yield

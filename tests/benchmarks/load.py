@@ -35,13 +35,13 @@ SHARE_OF_SEARCH = 0.03
 
 
 def main() -> None:
-    """Measure and print; the figures go to ``data/bench/latest.jsonl``."""
+    """Measure and print; the figures go to ``data/bench/load.jsonl``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--clients", type=int, default=1_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--per-second", type=float, default=300.0)
-    parser.add_argument("--out", type=Path, default=Path("data/bench/latest.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("data/bench/load.jsonl"))
     options = parser.parse_args()
     figures: list[Figure] = []
     say = Console().print

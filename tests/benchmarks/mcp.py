@@ -36,10 +36,10 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="error", access_log=False)
 
 
 def main() -> None:
-    """Measure and print; the figures go to ``data/bench/latest.jsonl``."""
+    """Measure and print; the figures go to ``data/bench/mcp.jsonl``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--out", type=Path, default=Path("data/bench/latest.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("data/bench/mcp.jsonl"))
     options = parser.parse_args()
     (port,) = free_ports(1)
     loads: dict[tuple[str, int], Load] = {}

@@ -116,12 +116,13 @@ def _published(
             connection.execute(f"create table agents.{name} ({declared})")
             marks = ", ".join("?" * len(columns))
             connection.executemany(f"insert into agents.{name} values ({marks})", tables[name])
-    candidate = snapshot.build(home, _declarations(views), embedder=embedder)
+    candidate = snapshot.build(home, declare(views), embedder=embedder)
     snapshot.promote(home, candidate)
     return Corpus(home, embedder)
 
 
-def _declarations(views: list[tuple[str, dict[str, str]]]) -> Declarations:
+def declare(views: list[tuple[str, dict[str, str]]]) -> Declarations:
+    """Views that are searched by all their columns but the key, and one agent that reads them."""
     declared = {name: _view(name, list(columns)) for name, columns in views}
     agent = DeclaredAgent(name="reader", purpose="Reads.", views=sorted(declared))
     return Declarations(

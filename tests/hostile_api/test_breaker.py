@@ -73,6 +73,9 @@ def test_refusing_and_throttling_are_no_failures_of_the_host(serve: Serve, calle
         with pytest.raises(HttpFault, match="refused the request"):
             caller.read(server)
     assert len(server.seen) == 6
+    turns = iter([429] * 6)
+    server = serve(lambda seen: Answer(status=next(turns)) if len(server.seen) < 7 else GOOD)
+    assert caller.read(server) == [{"id": 1}]
 
 
 def test_one_hosts_failures_leave_another_alone(serve: Serve, caller: Caller) -> None:

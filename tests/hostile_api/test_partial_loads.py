@@ -78,6 +78,8 @@ def test_a_long_listing_arrives_in_durable_parts(style: str, serve: Serve, home:
     assert report.tables["items"].rows == 40
     assert report.tables["items"].watermark is not None
     assert report.http is not None and report.http.requests == len(server.seen)
+    assert report.http.told().startswith(f"{len(server.seen)} requests, 0 failed, 0 throttled")
+    assert "circuit breaker closed" in report.http.told()
     assert any("a part is durable" in told for told in home.told)
 
 

@@ -65,6 +65,7 @@ def test_every_view_has_blocking_checks_before_the_snapshot(definitions: dg.Defi
     ours = {key for key in graph.asset_check_keys if key.asset_key.path[0] == "serving"}
     assert {key.name for key in ours} == {
         "every_raw_column_is_classified",
+        "index_recall_is_high_enough",
         "no_personal_column_reaches_an_agent_unmasked",
         "no_personal_data_in_published_text",
         "rows_reconcile_with_raw",

@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 
 from serving import snapshot
-from serving.catalog import SearchSpec
+from serving.catalog import EmbedderSpec, SearchSpec
 from serving.declarations import (
     Declarations,
     DeclaredAgent,
@@ -77,6 +77,7 @@ class HashEmbedder:
     """A model whose vectors follow from the words: quick, and counts what it embeds."""
 
     model = "words-64"
+    spec = EmbedderSpec()
     dimensions = 64
 
     def __init__(self) -> None:

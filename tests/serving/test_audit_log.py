@@ -1,4 +1,5 @@
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -240,6 +241,26 @@ def test_a_killed_process_keeps_every_call_that_it_had_answered(tmp_path: Path) 
     report = verify(tmp_path)
     assert report.is_intact
     assert report.records >= told + 1
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_a_chain_that_goes_on(
+    tmp_path: Path,
+) -> None:
+    size = written(tmp_path, 2).stat().st_size
+    log = AuditLog(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, before[1]))
+    try:
+        with pytest.raises(OSError):
+            log.append(entry("never answered"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert the_file(tmp_path).stat().st_size == size + 100
+    log.append(entry("answered"))
+    log.close()
+    report = verify(tmp_path)
+    assert report.is_intact
+    assert (report.records, report.torn_lines) == (3, 1)
 
 
 def test_a_forked_child_does_not_share_its_parents_lock(tmp_path: Path) -> None:

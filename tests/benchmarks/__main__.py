@@ -1,0 +1,79 @@
+"""Runs the benchmark suite, or one of it: ``python -m tests.benchmarks [--only NAME] [--full]``.
+
+machine and versions -> each benchmark in a process of its own -> data/bench/NAME.jsonl, tables
+                                                               -> data/bench/latest.jsonl, all
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+FOLDER = Path("data/bench")
+MEASURED_WITH = ("duckdb", "dlt", "dbt-core", "dagster", "lancedb", "pyarrow", "numpy", "mcp")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A module and what it is given: in the suite of twenty minutes, and at the largest sizes."""
+
+    module: str
+    quick: Sequence[str] = ()
+    full: Sequence[str] = ()
+
+
+BENCHES: Mapping[str, Bench] = {
+    "ingestion": Bench("ingestion", full=("--peers",)),
+    "leak_scan": Bench("leak_scan", quick=("--values", "100000", "--megabytes", "100")),
+    "privacy": Bench("privacy", quick=("--texts", "100000", "--people", "10000")),
+    "search": Bench("search"),
+    "search_speed": Bench("search_speed", quick=("--documents", "20000", "--embedded", "2000")),
+    "audit": Bench("audit"),
+    "serving": Bench("serving"),
+    "load": Bench("load", quick=("--seconds", "20")),
+    "mcp": Bench("mcp"),
+}
+
+
+def main() -> int:
+    """Run what was asked for; exit status 1 where one of them did not end well."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=sorted(BENCHES), help="this one alone")
+    parser.add_argument("--full", action="store_true", help="the largest sizes, and other programs")
+    arguments = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    _tell_machine()
+    chosen = [arguments.only] if arguments.only else list(BENCHES)
+    failed = [name for name in chosen if not _ran_well(name, is_full=arguments.full)]
+    results = (FOLDER / f"{name}.jsonl" for name in BENCHES)
+    latest = "".join(file.read_text(encoding="utf-8") for file in results if file.exists())
+    (FOLDER / "latest.jsonl").write_text(latest, encoding="utf-8")
+    if failed:
+        sys.stderr.write(f"failed: {', '.join(failed)}\n")
+    return 1 if failed else 0
+
+
+def _ran_well(name: str, *, is_full: bool) -> bool:
+    bench, out = BENCHES[name], FOLDER / f"{name}.jsonl"
+    out.unlink(missing_ok=True)
+    given = [f"tests.benchmarks.{bench.module}", *(bench.full if is_full else bench.quick)]
+    sys.stdout.write(f"\n{name}: python -m {' '.join(given)}\n")
+    sys.stdout.flush()
+    done = subprocess.run([sys.executable, "-m", *given, "--out", str(out)], check=False)
+    return done.returncode == 0
+
+
+def _tell_machine() -> None:
+    told = ", ".join(f"{name} {version(name)}" for name in MEASURED_WITH)
+    load = os.getloadavg()[0]
+    sys.stdout.write(f"{os.cpu_count()} cores, {platform.machine()}, load {load:.1f}\n")
+    sys.stdout.write(f"Python {platform.python_version()}, {told}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

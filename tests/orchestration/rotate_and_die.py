@@ -1,0 +1,29 @@
+"""Rotates the key of a home and dies by SIGKILL as one step of it is about to begin.
+
+``python -m tests.orchestration.rotate_and_die HOME STEP``: a function that ``rotate`` calls.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from orchestration import rotation
+from orchestration.cli.progress import JsonProgress
+from orchestration.resources import read_settings
+
+
+def main() -> None:
+    """Replace the step by a kill; one that is not there is an error."""
+    home, step = Path(sys.argv[1]), sys.argv[2]
+    assert callable(getattr(rotation, step))
+
+    def die(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(rotation, step, die)
+    rotation.rotate(read_settings(home), JsonProgress())
+
+
+if __name__ == "__main__":
+    main()
