@@ -199,10 +199,18 @@ def _generation(agent: str, owners: set[str], generations: set[int]) -> int | st
     return generations.pop() if len(generations) == 1 else "rows of several snapshots"
 
 
+def _latest(home: Path) -> int:
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
+        (generation,) = connection.execute(
+            "select max(generation) from agents.agent_orders"
+        ).fetchall()[0]
+        return int(generation)
+
+
 def main() -> None:
     """Publish until the standard input closes; a line for each snapshot."""
     home, agents, every_s = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    embedder, generation = MiniLm(builtin_model_dir()), 1
+    embedder, generation = MiniLm(builtin_model_dir()), _latest(home) + 1
     closed = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), closed.set()), daemon=True).start()
     while not closed.is_set():
