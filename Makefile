@@ -27,15 +27,8 @@ lint: .venv/ready ## Ruff and mypy alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-<<<<<<< HEAD
-BENCHMARKS := ingestion leak_scan privacy search search_speed
-
-bench: .venv/ready ## Measure all, about 20 minutes, or one: make bench ONLY=search
-	set -e; for one in $(or $(ONLY),$(BENCHMARKS)); do $(BIN)/python -m tests.benchmarks.$$one; done
-=======
 bench: .venv/ready ## Measure; about 20 minutes. One alone: ONLY=load; the largest sizes: FULL=1
 	$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(FULL),--full)
->>>>>>> main
 
 setup: .venv/ready ## Create .venv from the lock
 

@@ -28,13 +28,13 @@ from tests.benchmarks.search_corpus import (
 MODES: tuple[Mode, ...] = ("hybrid", "vector", "text")
 # What the tool tells agents: below this there is probably no answer.
 THRESHOLD = 0.2
-RESULTS = Path("build/benchmarks/search.jsonl")
+RESULTS = Path("data/bench/latest.jsonl")
 
 
 def main() -> None:
     """Score every corpus that is here by every mode."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--results", type=Path, default=RESULTS, help="JSON lines to append to")
+    arguments.add_argument("--out", type=Path, default=RESULTS, help="JSON lines to append to")
     arguments.add_argument("--questions", type=Path, help="other questions about the runbooks")
     given = arguments.parse_args()
     embedder = MiniLm(builtin_model_dir())
@@ -46,7 +46,7 @@ def main() -> None:
             runbooks = runbooks_corpus(Path(scratch) / "runbooks", embedder)
             asked = questions(given.questions or SHARED / "questions.jsonl")
             figures += scored("runbooks", runbooks, asked)
-    publish(figures, given.results)
+    publish(figures, given.out)
     Console().print(markdown(figures), markup=False, soft_wrap=True)
 
 
