@@ -103,6 +103,8 @@ def _config(home: Path, wanted: Listening, metrics_folder: Path) -> uvicorn.Conf
         server_header=False,
         proxy_headers=False,
         ws="none",
+        # An agent thinks between two calls; a new connection costs it more than this costs us.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )
 

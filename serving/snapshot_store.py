@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -265,9 +265,12 @@ def _unread(folder: Path, until: float) -> bool:
 
 def _removed_unread(home: Path, snapshot_id: str) -> bool:
     """Delete a snapshot, or leave it where somebody holds it; a reader who comes now is refused."""
-    with (snapshot_folder(home, snapshot_id) / CATALOG_FILE).open("rb") as catalog:
+    path = snapshot_folder(home, snapshot_id) / CATALOG_FILE
+    # Without its catalog nobody can open it.
+    with path.open("rb") if path.is_file() else nullcontext() as catalog:
         try:
-            fcntl.flock(catalog, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if catalog is not None:
+                fcntl.flock(catalog, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         _remove(home, snapshot_id)

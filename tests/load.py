@@ -42,22 +42,35 @@ class Load:
         return taken[min(len(taken) - 1, int(share * len(taken)))] if taken else float("nan")
 
 
-def request(path: str, body: bytes, token: str = "") -> bytes:
+def after(seconds: float) -> Callable[[], bool]:
+    """Over after so long, counted from the first look."""
+    began: list[float] = []
+
+    def is_over() -> bool:
+        if not began:
+            began.append(time.perf_counter())
+        return time.perf_counter() - began[0] >= seconds
+
+    return is_over
+
+
+def request(path: str, body: bytes, token: str = "", **headers: str) -> bytes:
     """An HTTP/1.1 POST on the loopback that keeps its connection."""
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:80\r\nContent-Type: application/json\r\n"
     if token:
         head += f"Authorization: Bearer {token}\r\n"
+    head += "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 async def generate(
     port: int,
     askers: Sequence[Callable[[random.Random], Question]],
-    seconds: float,
+    is_over: Callable[[], bool],
     *,
     per_second: float | None = None,
 ) -> Load:
-    """Let each asker ask over a connection of its own for so long.
+    """Let each asker ask over a connection of its own until it is over.
 
     ``per_second`` bounds all together; without it each asks again as soon as it is answered.
     """
@@ -71,7 +84,8 @@ async def generate(
             async with opened:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
             await asyncio.sleep(chance.random() * pause)
-            while (now := time.perf_counter()) - began < seconds:
+            while not is_over():
+                now = time.perf_counter()
                 question = askers[number](chance)
                 writer.write(question.request)
                 status, body = await _response(reader)

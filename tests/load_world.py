@@ -140,6 +140,7 @@ class Verdicts:
     """What the answers proved; ``wrong`` holds a sentence for each that was not right."""
 
     answered: int = 0
+    kinds: set[str] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
     generations: dict[str, set[int]] = field(default_factory=dict)
 
@@ -155,6 +156,7 @@ class Verdicts:
         if meta["agent"] != agent:
             return self._wrong(f"{agent} {kind}: answered as {meta['agent']}")
         self.answered += 1
+        self.kinds.add(kind)
         self.generations.setdefault(meta["snapshot_id"], set()).add(found)
         return found
 
@@ -197,10 +199,18 @@ def _generation(agent: str, owners: set[str], generations: set[int]) -> int | st
     return generations.pop() if len(generations) == 1 else "rows of several snapshots"
 
 
+def _latest(home: Path) -> int:
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
+        (generation,) = connection.execute(
+            "select max(generation) from agents.agent_orders"
+        ).fetchall()[0]
+        return int(generation)
+
+
 def main() -> None:
     """Publish until the standard input closes; a line for each snapshot."""
     home, agents, every_s = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    embedder, generation = MiniLm(builtin_model_dir()), 1
+    embedder, generation = MiniLm(builtin_model_dir()), _latest(home) + 1
     closed = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), closed.set()), daemon=True).start()
     while not closed.is_set():

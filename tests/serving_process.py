@@ -10,7 +10,7 @@ from tests.grounded import COMMAND, ROOT, environment
 
 @contextmanager
 def serving(home: Path, *options: str, log: Path | None = None) -> Iterator[int]:
-    """Its port, once it listens; connections that come before it answers wait in its backlog."""
+    """Its port, once it listens; connections wait in its backlog until it answers."""
     with (
         (log or Path("/dev/null")).open("w") as errors,
         subprocess.Popen(

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,24 +23,25 @@ from ingestion.demo.state import free_ports
 from serving import tokens
 from serving.embedder import MiniLm, builtin_model_dir
 from tests.benchmarks.results import Figure, publish
-from tests.load import Load, Question, generate, request
+from tests.load import Load, Question, after, generate, request
 from tests.load_world import ORDERS_OF_ONE, Verdicts, fill, names, sql
 from tests.load_world import publish as publish_generation
 from tests.serving_process import serving
 
 AGENTS = 8
+WARM_S = 3.0
 SHARE_OF_SQL = 0.05
 SHARE_OF_SEARCH = 0.03
 
 
 def main() -> None:
-    """Measure and print; the figures go to ``data/bench/latest.jsonl``."""
+    """Measure and print; the figures go to ``data/bench/load.jsonl``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--clients", type=int, default=1_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--per-second", type=float, default=300.0)
-    parser.add_argument("--out", type=Path, default=Path("data/bench/latest.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("data/bench/load.jsonl"))
     options = parser.parse_args()
     figures: list[Figure] = []
     say = Console().print
@@ -52,12 +54,16 @@ def main() -> None:
             ("closed loop", None),
         ):
             load, verdicts = under_load(
-                home, options.clients, options.seconds, workers=options.workers, per_second=rate
+                home,
+                options.clients,
+                for_seconds(options.seconds),
+                workers=options.workers,
+                per_second=rate,
             )
             _refuse_wrong(load, verdicts)
             figures += told(f"{options.clients} agents, {name}", "grounded", load)
             say(f"{load.answers} answers over {len(verdicts.generations)} snapshots, none wrong")
-        alone, _ = under_load(home, 1, 5.0, workers=1, share_of_others=0.0, every_s=None)
+        alone, _ = under_load(home, 1, for_seconds(5.0), share_of_others=0.0, every_s=None)
         figures += told("1 agent, lookups, closed loop", "grounded", alone)
         for subject, server in (("bare Starlette", bare_starlette), ("bare Redis", bare_redis)):
             with server() as port:
@@ -73,23 +79,35 @@ def main() -> None:
 def under_load(
     home: Path,
     clients: int,
-    seconds: float,
+    until: Callable[[Verdicts], bool],
     *,
+    agents: int = AGENTS,
     workers: int = 1,
     per_second: float | None = None,
     every_s: float | None = 5.0,
     share_of_others: float = 1.0,
 ) -> tuple[Load, Verdicts]:
     """Ask as so many clients at once while a snapshot is published every so often."""
-    issued = {name: tokens.issue(home, name) for name in names(AGENTS)}
+    issued = {name: tokens.issue(home, name) for name in names(agents)}
     verdicts = Verdicts()
     askers = [
         _asker(name, issued[name], verdicts, share_of_others)
-        for name in (f"agent_{number % AGENTS}" for number in range(clients))
+        for name in (f"agent_{number % agents}" for number in range(clients))
     ]
-    with serving(home, "--workers", str(workers)) as port, _publishing(home, every_s):
-        load = asyncio.run(generate(port, askers, seconds, per_second=per_second))
+    with serving(home, "--workers", str(workers)) as port:
+        # Until every process has opened what a first search waits for.
+        asyncio.run(generate(port, [askers[0]] * 8, after(WARM_S), per_second=8))
+        with _publishing(home, agents, every_s):
+            load = asyncio.run(
+                generate(port, askers, lambda: until(verdicts), per_second=per_second)
+            )
     return load, verdicts
+
+
+def for_seconds(seconds: float) -> Callable[[Verdicts], bool]:
+    """Ask for so long."""
+    is_over = after(seconds)
+    return lambda _: is_over()
 
 
 def _asker(
@@ -127,12 +145,12 @@ def _kind(drawn: float) -> str:
 
 
 @contextmanager
-def _publishing(home: Path, every_s: float | None) -> Iterator[None]:
+def _publishing(home: Path, agents: int, every_s: float | None) -> Iterator[None]:
     """Another process that publishes, as a run does."""
     if every_s is None:
         yield
         return
-    command = [sys.executable, "-m", "tests.load_world", str(home), str(AGENTS), str(every_s)]
+    command = [sys.executable, "-m", "tests.load_world", str(home), str(agents), str(every_s)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         try:
             yield
@@ -178,13 +196,11 @@ async def generate_peer(subject: str, port: int, clients: int, seconds: float) -
 
     if subject == "bare Redis":
         return await generate_redis(port, clients, seconds)
-    return await generate(port, [ask] * clients, seconds)
+    return await generate(port, [ask] * clients, after(seconds))
 
 
 async def generate_redis(port: int, clients: int, seconds: float) -> Load:
     """HGETALL of one row, in Redis's own protocol."""
-    import time
-
     load = Load(took_ms={"lookup": []})
     began = time.perf_counter()
 
@@ -222,7 +238,7 @@ uvicorn.run(Starlette(routes=[Route("/", lookup, methods=["POST"])]), port=int(s
 def bare_starlette() -> Iterator[int | None]:
     """A Starlette endpoint on uvicorn that reads a body and answers one row from memory."""
     (port,) = free_ports(1)
-    with _process([sys.executable, "-c", STARLETTE, str(port)], port):
+    with process([sys.executable, "-c", STARLETTE, str(port)], port):
         yield port
 
 
@@ -235,7 +251,7 @@ def bare_redis() -> Iterator[int | None]:
         return
     (port,) = free_ports(1)
     command = [program, "--port", str(port), "--save", "", "--bind", "127.0.0.1"]
-    with _process([*command, "--loglevel", "warning"], port):
+    with process([*command, "--loglevel", "warning"], port):
         asyncio.run(_fill_redis(port))
         yield port
 
@@ -251,7 +267,9 @@ async def _fill_redis(port: int) -> None:
 
 
 @contextmanager
-def _process(command: list[str], port: int) -> Iterator[None]:
+def process(command: list[str], port: int) -> Iterator[None]:
+    """A server of our own, once it listens at its port."""
+
     async def listening() -> None:
         while True:
             try:

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from serving.embedder import MiniLm, builtin_model_dir
 from serving.fusion import Mode
 from tests.benchmarks.results import Figure, publish
@@ -26,13 +28,13 @@ from tests.benchmarks.search_corpus import (
 MODES: tuple[Mode, ...] = ("hybrid", "vector", "text")
 # What the tool tells agents: below this there is probably no answer.
 THRESHOLD = 0.2
-RESULTS = Path("build/benchmarks/search.jsonl")
+RESULTS = Path("data/bench/latest.jsonl")
 
 
 def main() -> None:
     """Score every corpus that is here by every mode."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--results", type=Path, default=RESULTS, help="JSON lines to append to")
+    arguments.add_argument("--out", type=Path, default=RESULTS, help="JSON lines to append to")
     arguments.add_argument("--questions", type=Path, help="other questions about the runbooks")
     given = arguments.parse_args()
     embedder = MiniLm(builtin_model_dir())
@@ -44,7 +46,22 @@ def main() -> None:
             runbooks = runbooks_corpus(Path(scratch) / "runbooks", embedder)
             asked = questions(given.questions or SHARED / "questions.jsonl")
             figures += scored("runbooks", runbooks, asked)
-    publish(figures, given.results)
+    publish(figures, given.out)
+    Console().print(markdown(figures), markup=False, soft_wrap=True)
+
+
+def markdown(figures: Sequence[Figure]) -> str:
+    """The table of serving/README.md: a row for each kind, nDCG@10 and recall@5 by mode."""
+    found = {(one.bench, one.subject, one.metric): one.value for one in figures}
+    benches = list(dict.fromkeys(one.bench for one in figures if one.subject in MODES))
+    lines = [f"| nDCG@10 / recall@5 | {' | '.join(MODES)} |", "| --- |" + " --- |" * len(MODES)]
+    for bench in benches:
+        cells = [
+            f"{found[bench, mode, 'nDCG@10']:.2f} / {found[bench, mode, 'recall@5']:.2f}"
+            for mode in MODES
+        ]
+        lines.append(f"| {bench} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def scored(name: str, corpus: Corpus, asked: Sequence[Question]) -> list[Figure]:

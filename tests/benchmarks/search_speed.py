@@ -26,7 +26,7 @@ from serving.gateway import Gateway
 from tests.benchmarks.results import Figure, publish
 from tests.benchmarks.search_corpus import KNOWLEDGE, declare
 
-RESULTS = Path("build/benchmarks/search.jsonl")
+RESULTS = Path("data/bench/latest.jsonl")
 DIMENSIONS = 384
 CLUSTERS = 400
 SEARCHES = 300
@@ -74,7 +74,7 @@ class Counted:
 def main() -> None:
     """Measure builds with the built-in model on fewer rows, and all else on synthetic vectors."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--results", type=Path, default=RESULTS, help="JSON lines to append to")
+    arguments.add_argument("--out", type=Path, default=RESULTS, help="JSON lines to append to")
     arguments.add_argument("--documents", type=int, default=100_000)
     arguments.add_argument("--embedded", type=int, default=10_000, help="rows for the model")
     given = arguments.parse_args()
@@ -84,7 +84,7 @@ def main() -> None:
         home, clustered = Path(scratch) / "synthetic", Clustered()
         figures += builds(home, clustered, given.documents)
         figures += searches(home, clustered, given.documents)
-    publish(figures, given.results)
+    publish(figures, given.out)
 
 
 def builds(home: Path, embedder: "Clustered | Counted", documents: int) -> list[Figure]:

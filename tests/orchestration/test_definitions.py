@@ -64,14 +64,25 @@ def test_every_view_has_blocking_checks_before_the_snapshot(definitions: dg.Defi
     graph = definitions.resolve_asset_graph()
     ours = {key for key in graph.asset_check_keys if key.asset_key.path[0] == "serving"}
     assert {key.name for key in ours} == {
-        "every_raw_column_is_classified",
         "index_recall_is_high_enough",
+        "every_raw_column_is_classified",
         "no_personal_column_reaches_an_agent_unmasked",
         "no_personal_data_in_published_text",
         "rows_reconcile_with_raw",
         "within_its_freshness_limit",
     }
     assert all(graph.get_check_spec(key).blocking for key in ours)
+
+
+def test_what_agents_do_is_checked_in_the_log_and_in_its_marts(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    found = {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys}
+    assert {
+        ("audit/calls", "audit_chain_is_intact"),
+        ("marts/call_denials", "agents_are_seldom_refused"),
+        ("marts/view_usage", "every_view_is_used"),
+        ("marts/view_usage", "no_agent_reads_stale_data"),
+    } <= found
 
 
 def test_each_source_has_a_schedule_of_its_own(definitions: dg.Definitions) -> None:

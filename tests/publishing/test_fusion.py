@@ -123,3 +123,9 @@ def test_words_are_read_as_they_were_written(tmp_path: Any) -> None:
     write_words(tmp_path / "t.words", counts)
     assert read_words(tmp_path / "t.words") == counts
     assert read_words(tmp_path / "none.words") == {}
+
+
+def test_confidence_is_of_the_ways_that_were_asked() -> None:
+    assert fuse([ranking("a")], [], 1)[0].confidence == 1.0
+    alone = fuse([ranking("a", by_meaning=True), ranking("b")], [], 2)
+    assert [hit.confidence for hit in alone] == [0.5, 0.5]

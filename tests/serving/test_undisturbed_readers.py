@@ -84,6 +84,15 @@ def test_retention_leaves_what_another_process_reads_until_that_has_died(
     assert expire(home, keep=1, minimum_age=NOW) == [old]
 
 
+def test_a_snapshot_without_its_catalog_does_not_hold_up_retention(
+    home: Path, world: SimpleNamespace
+) -> None:
+    old = current_id(home)
+    world.publish(home)
+    (snapshot_folder(home, old) / "catalog.json").unlink()
+    assert expire(home, keep=1, minimum_age=NOW) == [old]
+
+
 def test_retention_leaves_what_a_conversation_has_pinned_until_it_has_been_idle(
     home: Path, world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
