@@ -49,7 +49,8 @@ def test_a_transaction_of_a_million_changes_is_loaded_in_bounded_memory(
     with psycopg.connect(database.url) as connection:
         for statement in CHANGE.strip().split(";\n"):
             connection.execute(statement.encode())
-    assert peak_mb(database) < LIMIT_MB
+    peak = peak_mb(database)
+    assert peak < LIMIT_MB, peak
     ours = COUNTS.format("own.items where _deleted_at is null")
     assert database.raw(ours) == database.ask(COUNTS.format("items"))
 
