@@ -171,12 +171,12 @@ def test_a_long_log_is_loaded_in_rounds_that_are_each_durable(
 ) -> None:
     database.execute(CREATE)
     database.load(captured)
-    database.execute(*(f"insert into items values ({i}, 'x')" for i in range(16)))
+    database.execute(*(f"insert into items values ({i}, 'x')" for i in range(30)))
     real = load.LogCapture
     monkeypatch.setattr(load, "LogCapture", functools.partial(real, most=20))
     report = database.load(captured)
-    assert database.raw("select count(*) from own.items") == [(16,)]
-    assert len(report.load_ids) > 2
+    assert database.raw("select count(*) from own.items") == [(30,)]
+    assert len(report.load_ids) > 3
     assert report.unfinished == []
 
 

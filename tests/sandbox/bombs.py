@@ -77,6 +77,10 @@ MEMORY = [
 ]
 TIME = [
     f"select count(*) from {_ALL}",
+    f"select count(*) from {_ALL} where (a.id * b.id) % 7 = c.id % 5",
+    f"select count(*) from {_ALL} where sqrt(a.id) + sqrt(b.id) > c.id",
+    f"select max(a.amount - b.amount + c.amount) from {_ALL} where a.id <> b.id",
+    f"select bit_xor(hash(a.id, b.id, c.id)) from {_ALL}",
     f"select sum(sin(a.id) * cos(b.id) + ln(c.id + 1)) from {_ALL}",
     f"select max(sha256(a.id || b.channel || c.id)) from {_ALL}",
     "with recursive r(i) as (select 1 union all select i + 1 from r) select max(i) from r",
