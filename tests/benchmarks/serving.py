@@ -277,10 +277,13 @@ def _row(key: int) -> dict[str, object]:
 
 
 def _connected(port: int) -> socket.socket:
+    deadline = time.monotonic() + 10
     while True:
         try:
             connection = socket.create_connection(("127.0.0.1", port))
         except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
             time.sleep(0.05)
             continue
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
