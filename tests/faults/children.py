@@ -17,7 +17,7 @@ from typing import IO
 from tests.faults.views import Capture
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 300.0
+LIMIT_S = 120.0
 """No job takes a tenth of it; beyond it the child hangs, and the test fails rather than waits."""
 
 

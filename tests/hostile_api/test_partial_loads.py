@@ -132,7 +132,7 @@ def test_killed_in_page_400_of_900_the_next_load_goes_on_from_there(
         env={**os.environ, "SOURCES__OWN__URL": server.url},
     )
     process.append(loader.pid)
-    assert loader.wait(600) == -signal.SIGKILL
+    assert loader.wait(60) == -signal.SIGKILL
     durable = len(home.raw())
     assert 0 < durable < 400 * SIZE
     assert home.raw("select watermark from own._watermarks") == []
