@@ -188,7 +188,9 @@ class TableBuild(_Part):
     """How a table of the index came about: in which snapshot it was written whole, and why.
 
     ``layout`` changes with the search columns, the chunking or the model. ``updates`` counts the
-    snapshots since it was last written whole, ``removed`` the chunks that their files still hold.
+    snapshots since it was last written whole that took all new rows into the indexes, ``untidy``
+    those since then that did not, ``untidy_rows`` their chunks; ``removed`` the chunks that the
+    files still hold.
     ``probes`` are the parts of the vector index that a search looks at, ``recall`` is recall@10.
     """
 
@@ -197,6 +199,8 @@ class TableBuild(_Part):
     because: str
     updates: int = 0
     removed: int = 0
+    untidy: int = 0
+    untidy_rows: int = 0
     probes: int | None = None
     recall: float = 1.0
 

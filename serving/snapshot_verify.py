@@ -27,7 +27,7 @@ def verify(candidate: Candidate, verified: Verified | None = None) -> Catalog:
     _check_files(folder, catalog)
     for name, store in catalog.all_stores().values():
         known = verified.known_up_to(folder, store) if verified else None
-        if verified is None or known is None:
+        if verified is None or known is None or _is_new(catalog, store):
             _check_whole(folder, catalog, catalog.views[name], store)
         else:
             _check_changes(folder, catalog, catalog.views[name], store, known, verified)
@@ -85,6 +85,12 @@ def _check_changes(
         if keys & changes.gone:
             raise PublishError(f"{where} holds rows that the view does not")
         _refuse_missing(where, changes.searched, keys)
+
+
+def _is_new(catalog: Catalog, store: Store) -> bool:
+    """Whether a store's index was written whole, so that all of its rows are asked for."""
+    build = catalog.index.builds.get(store.index_table or "") if catalog.index else None
+    return build is not None and build.written_in == catalog.snapshot_id
 
 
 def _refuse_missing(where: str, searched: dict[str, bool], keys: set[str]) -> None:

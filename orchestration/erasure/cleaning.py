@@ -10,8 +10,8 @@ import duckdb
 from ingestion.vanished import quoted
 from orchestration.erasure.residue import Needles
 from orchestration.run import open_instance
-from serving.identifiers import literal
 from serving.snapshot_store import open_snapshot
+from serving.store_rows import attach_store
 
 _PSEUDONYM = "pseudonym"
 
@@ -45,10 +45,10 @@ def empty_staging(connection: duckdb.DuckDBPyConnection, sources: Iterable[str])
         connection.execute(f"delete from {quoted(schema)}.{quoted(table)}")
 
 
-def vanished_pseudonyms(home: Path, before: str, after: str) -> list[str]:
+def vanished_pseudonyms(home: Path, earlier: str, later: str) -> list[str]:
     """Return the pseudonyms that one snapshot has and a later one has not."""
-    old_folder, old = open_snapshot(home, before)
-    new_folder, new = open_snapshot(home, after)
+    old_folder, old = open_snapshot(home, earlier)
+    new_folder, new = open_snapshot(home, later)
     found: set[str] = set()
     for name, view in old.views.items():
         keys = [c.name for c in view.columns if (c.mask or "").startswith(_PSEUDONYM)]
@@ -56,15 +56,12 @@ def vanished_pseudonyms(home: Path, before: str, after: str) -> list[str]:
             continue
         known = {column.name for column in new.views[name].columns}
         with duckdb.connect() as connection:
-            for label, path in (
-                ("old", old_folder / old.stores[name].duckdb),
-                ("fresh", new_folder / new.stores[name].duckdb),
-            ):
-                connection.execute(f"attach {literal(str(path))} as {label} (read_only)")
+            before = attach_store(connection, old_folder, view, old.stores[name], "old_")
+            after = attach_store(connection, new_folder, new.views[name], new.stores[name], "new_")
             for key in set(keys) & known:
                 rows = connection.execute(
-                    f"select {quoted(key)}::varchar from old.main.{quoted(name)} "
-                    f"except select {quoted(key)}::varchar from fresh.main.{quoted(name)}"
+                    f"select {quoted(key)}::varchar from ({before}) "
+                    f"except select {quoted(key)}::varchar from ({after})"
                 ).fetchall()
                 found |= {row[0] for row in rows if row[0] is not None}
     return sorted(found)

@@ -23,6 +23,7 @@ from serving.embedder import EmbedProgress, Vectors
 from serving.index_recall import probes_and_recall
 from serving.layout import VECTORS, building_folder
 from serving.search import SearchIndex
+from serving.store_rows import store_rows
 from serving.vocabulary import count_words, read_words
 
 TICKETS = "agent_tickets"
@@ -283,10 +284,11 @@ def _agree(home: Path) -> None:
     for view, store in catalog.all_stores().values():
         if store.index_table is None:
             continue
-        expected = {
-            one.chunk_id: (one.key, one.row_hash, one.text, one.content_hash)
-            for one in index.documents(folder / store.duckdb, catalog.views[view])
-        }
+        with store_rows(folder, catalog.views[view], store) as connection:
+            expected = {
+                one.chunk_id: (one.key, one.row_hash, one.text, one.content_hash)
+                for one in index.documents(connection, catalog.views[view])
+            }
         rows = lancedb.connect(folder / "index").open_table(store.index_table).to_arrow()
         stored = {
             row["chunk_id"]: (row["key"], row["row_hash"], row["text"], row["content_hash"])
