@@ -28,7 +28,7 @@ PRIVACY_FILE = "privacy.html"
 DRAFT_FILE = "draft.json"
 LOCK_FILE = "publish.lock"
 WAREHOUSE = "warehouse.duckdb"
-# The time of its beginning in UTC, so that ids sort by age, and a random part.
+# The time of its beginning in UTC, to the microsecond, so that ids sort by age; one random digit.
 SNAPSHOT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 

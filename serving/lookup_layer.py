@@ -71,3 +71,10 @@ def count_entries(path: Path) -> tuple[int, int]:
         counted = f"select count(*), count({ROW_COLUMN}) from rows"
         entries, live = connection.execute(counted).fetchone()
         return int(entries), int(live)
+
+
+def changed_keys(path: Path, view: CatalogView, since: int) -> list[int | str]:
+    """Return the keys of the rows that a layer took after a change."""
+    rows = f"select {quoted(view.key)} from rows where {SEQ} > ? and {ROW_COLUMN} is not null"
+    with closing(sqlite3.connect(immutable(path), uri=True)) as connection:
+        return [key for (key,) in connection.execute(rows, (since,))]

@@ -103,7 +103,9 @@ def _sync_tree(folder: Path) -> None:
         for name in files:
             descriptor = os.open(Path(path) / name, os.O_RDONLY)
             try:
-                os.fsync(descriptor)
+                # What another snapshot has a link to was made durable with that one.
+                if os.fstat(descriptor).st_nlink == 1:
+                    os.fsync(descriptor)
             finally:
                 os.close(descriptor)
         sync_folder(Path(path))

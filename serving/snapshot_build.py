@@ -19,7 +19,6 @@ from serving.errors import PublishError
 from serving.layering import Followed, followed
 from serving.layout import DRAFT_FILE, WAREHOUSE
 from serving.privacy.origins import Origins
-from serving.snapshot_store import write_durably
 from serving.view_files import (
     PublishedFiles,
     published_files,
@@ -56,7 +55,7 @@ def export_views(
     try:
         previous = None if is_fresh else published_files(home)
         catalog = _Export(candidate, declarations, previous, origins, on_progress).catalog()
-        write_durably(candidate.folder / DRAFT_FILE, catalog.model_dump_json())
+        (candidate.folder / DRAFT_FILE).write_text(catalog.model_dump_json(), encoding="utf-8")
     except BaseException:
         discard(candidate)
         raise
