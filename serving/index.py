@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lancedb
-from duckdb import DuckDBPyConnection
 
 from serving.candidate import Candidate
 from serving.catalog import CATALOG_FILE, Catalog, CatalogView, IndexInfo, Store, TableBuild
@@ -35,7 +34,7 @@ from serving.layers import LIVE, SEQ
 from serving.layout import DRAFT_FILE, INDEX, VECTORS, building_folder
 from serving.snapshot_build import Progress
 from serving.snapshot_store import current, write_durably
-from serving.store_rows import LAYER, store_rows, table_of
+from serving.store_rows import StoreRows, open_store
 from serving.vector_cache import embed_texts, forget
 from serving.view_files import link
 
@@ -182,7 +181,7 @@ def _part(
     assert table is not None
     layout = _layout(view, embedder)
     before = published.info.builds.get(table) if published else None
-    with store_rows(candidate.folder, view, store) as rows:
+    with open_store(candidate.folder, view, store) as rows:
         if is_fresh:
             because = "no file may be shared with an earlier snapshot"
         elif published and before is None:
@@ -194,11 +193,12 @@ def _part(
             if isinstance(delta, _Part):
                 return delta
             because = delta
-        return _Part(table, view, layout, because, list(documents(rows, view)))
+        found = list(documents(rows.connection, view))
+        return _Part(table, view, layout, because, found)
 
 
 def _delta(
-    rows: DuckDBPyConnection,
+    rows: StoreRows,
     store: Store,
     view: CatalogView,
     published: _Published,
@@ -234,7 +234,7 @@ def _told_since(store: Store, before: Store | None) -> int | None:
 
 
 def _told(
-    rows: DuckDBPyConnection,
+    rows: StoreRows,
     table: str,
     view: CatalogView,
     published: _Published,
@@ -242,16 +242,16 @@ def _told(
     since: int,
 ) -> _Part:
     """Take the keys that a layer names; no other row is read."""
-    entries = f"{table_of(LAYER, view)} where {SEQ} > {since}"
-    keys = document_keys(rows, view, entries)
-    found = list(documents(rows, view, f"{entries} and {LIVE}"))
+    entries = f"{rows.layer} where {SEQ} > {since}"
+    keys = document_keys(rows.connection, view, entries)
+    found = list(documents(rows.connection, view, f"{entries} and {LIVE}"))
     old, known = stored_chunks(published.folder, table, keys, published.info.dimensions)
     gone = before.removed + old
     return _Part(table, view, before.layout, before.because, found, keys, gone, known)
 
 
 def _compared(
-    rows: DuckDBPyConnection,
+    rows: StoreRows,
     table: str,
     view: CatalogView,
     published: _Published,
@@ -259,12 +259,12 @@ def _compared(
 ) -> _Part:
     """Compare every row by its hash."""
     old = stored_rows(published.folder, table)
-    new = row_hashes(rows, view)
+    new = row_hashes(rows.connection, view)
     removed = [key for key, row_hash in old.items() if new.get(key) != row_hash]
     gone = before.removed + published.info.chunks[table] * len(removed) // len(old)
     changed = {key for key, row_hash in new.items() if old.get(key) != row_hash}
     is_few = gone <= _MOST_REMOVED * published.info.chunks[table]
-    found = list(documents(rows, view, keys=changed)) if changed and is_few else []
+    found = list(documents(rows.connection, view, keys=changed)) if changed and is_few else []
     return _Part(table, view, before.layout, before.because, found, removed, gone)
 
 

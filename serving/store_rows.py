@@ -5,52 +5,47 @@ views/<scope>.duckdb, layers/<scope>.duckdb -> attached, read-only -> a view nam
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
+from serving.attached import attached
 from serving.catalog import CatalogView, Store
-from serving.identifiers import literal, quoted
+from serving.identifiers import quoted
 from serving.layers import layered
 
-BASE, LAYER = "base", "layer"
+
+@dataclass(frozen=True)
+class StoreRows:
+    """A store that is open: its files and their tables as SQL, the layer's None without one.
+
+    On ``connection`` the view's name stands for all rows.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    databases: list[str]
+    base: str
+    layer: str | None
+
+
+@contextmanager
+def open_store(folder: Path, view: CatalogView, store: Store) -> Iterator[StoreRows]:
+    """Open a store's files to read."""
+    files = [store.duckdb, *([store.layer.duckdb] if store.layer else [])]
+    with attached(*(folder / name for name in files)) as (connection, names):
+        tables = [f"{name}.main.{quoted(view.name)}" for name in names]
+        rows = f"select * from {tables[0]}"
+        if len(tables) > 1:
+            rows = layered(tables[0], tables[1], view.key)
+        connection.execute(f"create temp view {quoted(view.name)} as {rows}")
+        yield StoreRows(connection, names, tables[0], tables[1] if len(tables) > 1 else None)
 
 
 @contextmanager
 def store_rows(
     folder: Path, view: CatalogView, store: Store
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Give a connection on which the view's name stands for the rows of this store."""
-    with duckdb.connect() as connection:
-        connection.execute("set timezone = 'UTC'")
-        relation = attach_store(connection, folder, view, store)
-        connection.execute(f"create view {quoted(view.name)} as {relation}")
-        yield connection
-
-
-def attach_store(
-    connection: duckdb.DuckDBPyConnection,
-    folder: Path,
-    view: CatalogView,
-    store: Store,
-    prefix: str = "",
-) -> str:
-    """Attach a store's files and return a query over its rows.
-
-    The databases are called ``BASE`` and ``LAYER``, after the ``prefix``.
-    """
-    base, layer = prefix + BASE, prefix + LAYER
-    _attach(connection, folder / store.duckdb, base)
-    if store.layer is None:
-        return f"select * from {table_of(base, view)}"
-    _attach(connection, folder / store.layer.duckdb, layer)
-    return layered(table_of(base, view), table_of(layer, view), view.key)
-
-
-def table_of(database: str, view: CatalogView) -> str:
-    """Return the one table of an attached file as SQL."""
-    return f"{quoted(database)}.main.{quoted(view.name)}"
-
-
-def _attach(connection: duckdb.DuckDBPyConnection, file: Path, name: str) -> None:
-    connection.execute(f"attach {literal(str(file))} as {quoted(name)} (read_only)")
+    """Give a connection on which the view's name stands for the rows of a store."""
+    with open_store(folder, view, store) as opened:
+        yield opened.connection

@@ -19,7 +19,7 @@ from serving.identifiers import quoted
 from serving.layers import IN_BASE, LIVE, SEQ
 from serving.lookup_layer import count_entries, known_keys
 from serving.lookup_store import count_rows
-from serving.store_rows import BASE, LAYER, attach_store, table_of
+from serving.store_rows import StoreRows, open_store
 
 _BATCH_ROWS = 5_000
 _LAYER_COLUMNS = [(SEQ, "BIGINT"), (LIVE, "BOOLEAN"), (IN_BASE, "BOOLEAN")]
@@ -38,18 +38,19 @@ def check_store(folder: Path, view: CatalogView, store: Store) -> dict[str, bool
 
     PublishError names the file that is not what the catalog says.
     """
-    with _opened(folder, view, store) as connection:
-        _check_table(connection, BASE, view, store.duckdb, [])
-        rows = _count(connection, f"select count(*) from {table_of(BASE, view)}")
+    with _opened(folder, view, store) as opened:
+        connection = opened.connection
+        _check_table(connection, opened.databases[0], view, store.duckdb, [])
+        rows = _count(connection, f"select count(*) from {opened.base}")
         if rows != store.base_rows:
             raise PublishError(
                 f"{store.duckdb} has {rows} rows, the catalog says {store.base_rows}"
             )
         if store.layer is not None:
-            _check_layer(connection, view, store, store.layer)
-            _check_hidden(connection, view, store.layer)
-        _check_groups(connection, view, "rows")
-        searched = _searched(connection, view, "from rows")
+            _check_layer(opened, view, store, store.layer)
+            _check_hidden(opened, view, store.layer)
+        _check_groups(connection, view, quoted(view.name))
+        searched = _searched(connection, view, f"from {quoted(view.name)}")
     if len(searched) != store.rows:
         raise PublishError(f"{store.duckdb} has {len(searched)} keys in {store.rows} rows")
     _check_lookup(folder, store)
@@ -60,9 +61,10 @@ def check_changes(folder: Path, view: CatalogView, store: Store, since: int) -> 
     """Read of a store whose base is known the layer's entries after a change."""
     if store.layer is None:
         return Changes({}, set())
-    with _opened(folder, view, store) as connection:
-        _check_layer(connection, view, store, store.layer)
-        entries = f"from {table_of(LAYER, view)} where {SEQ} > {since}"
+    with _opened(folder, view, store) as opened:
+        connection = opened.connection
+        _check_layer(opened, view, store, store.layer)
+        entries = f"from {opened.layer} where {SEQ} > {since}"
         _check_told(connection, folder, view, store, entries)
         _check_groups(connection, view, f"({entries} and {LIVE})")
         searched = _searched(connection, view, f"{entries} and {LIVE}")
@@ -74,13 +76,10 @@ def check_changes(folder: Path, view: CatalogView, store: Store, since: int) -> 
 
 
 @contextmanager
-def _opened(folder: Path, view: CatalogView, store: Store) -> Iterator[DuckDBPyConnection]:
-    """Attach a store; the view's rows go by ``rows``."""
+def _opened(folder: Path, view: CatalogView, store: Store) -> Iterator[StoreRows]:
     try:
-        with duckdb.connect() as connection:
-            connection.execute("set timezone = 'UTC'")
-            relation = attach_store(connection, folder, view, store)
-            yield connection.cursor().execute(f"create view memory.main.rows as {relation}")
+        with open_store(folder, view, store) as opened:
+            yield opened
     except duckdb.Error as error:
         raise PublishError(f"{store.duckdb} does not open") from error
 
@@ -98,20 +97,19 @@ def _check_table(
     ).fetchall()
     if tables != [(view.name,)]:
         raise PublishError(f"{file} holds other tables than {view.name}")
-    described = connection.execute(f"describe {table_of(database, view)}").fetchall()
+    table = f"{database}.main.{quoted(view.name)}"
+    described = connection.execute(f"describe {table}").fetchall()
     expected = [*((column.name, column.type) for column in view.columns), *further]
     if [(str(row[0]), str(row[1])) for row in described] != expected:
         raise PublishError(f"{file}: columns differ from the catalog's")
 
 
-def _check_layer(
-    connection: DuckDBPyConnection, view: CatalogView, store: Store, layer: Layer
-) -> None:
+def _check_layer(opened: StoreRows, view: CatalogView, store: Store, layer: Layer) -> None:
     """Compare a layer with what the catalog says of it; each key has one entry."""
-    _check_table(connection, LAYER, view, layer.duckdb, _LAYER_COLUMNS)
-    counted = connection.execute(
+    _check_table(opened.connection, opened.databases[1], view, layer.duckdb, _LAYER_COLUMNS)
+    counted = opened.connection.execute(
         f"select count(*), count(distinct {quoted(view.key)}), count(*) filter ({LIVE}), "
-        f"count(*) filter ({IN_BASE}), max({SEQ}) from {table_of(LAYER, view)}"
+        f"count(*) filter ({IN_BASE}), max({SEQ}) from {opened.layer}"
     ).fetchone()
     told = (layer.entries, layer.entries, layer.live, layer.replaced)
     last = store.position.seq if store.position else -1
@@ -119,13 +117,13 @@ def _check_layer(
         raise PublishError(f"{layer.duckdb} does not hold the entries that the catalog says")
 
 
-def _check_hidden(connection: DuckDBPyConnection, view: CatalogView, layer: Layer) -> None:
+def _check_hidden(opened: StoreRows, view: CatalogView, layer: Layer) -> None:
     """Look in the base for each key of the layer: an entry hides a row or says that none is."""
-    key, base, entries = quoted(view.key), table_of(BASE, view), table_of(LAYER, view)
+    key = quoted(view.key)
     wrong = _count(
-        connection,
-        f"select count(*) from {entries} as entry left join {base} as base using ({key}) "
-        f"where entry.{IN_BASE} <> (base.{key} is not null)",
+        opened.connection,
+        f"select count(*) from {opened.layer} as entry left join {opened.base} as base "
+        f"using ({key}) where entry.{IN_BASE} <> (base.{key} is not null)",
     )
     if wrong:
         raise PublishError(f"{layer.duckdb} hides other rows than its base has")

@@ -10,8 +10,9 @@ import duckdb
 from ingestion.vanished import quoted
 from orchestration.erasure.residue import Needles
 from orchestration.run import open_instance
+from serving.catalog import CatalogView, Store
 from serving.snapshot_store import open_snapshot
-from serving.store_rows import attach_store
+from serving.store_rows import store_rows
 
 _PSEUDONYM = "pseudonym"
 
@@ -55,16 +56,18 @@ def vanished_pseudonyms(home: Path, earlier: str, later: str) -> list[str]:
         if not keys or name not in new.stores:
             continue
         known = {column.name for column in new.views[name].columns}
-        with duckdb.connect() as connection:
-            before = attach_store(connection, old_folder, view, old.stores[name], "old_")
-            after = attach_store(connection, new_folder, new.views[name], new.stores[name], "new_")
-            for key in set(keys) & known:
-                rows = connection.execute(
-                    f"select {quoted(key)}::varchar from ({before}) "
-                    f"except select {quoted(key)}::varchar from ({after})"
-                ).fetchall()
-                found |= {row[0] for row in rows if row[0] is not None}
+        for key in sorted(set(keys) & known):
+            before = _column(old_folder, view, old.stores[name], key)
+            found |= before - _column(new_folder, new.views[name], new.stores[name], key)
     return sorted(found)
+
+
+def _column(folder: Path, view: CatalogView, store: Store, column: str) -> set[str]:
+    with store_rows(folder, view, store) as connection:
+        rows = connection.execute(
+            f"select distinct {quoted(column)}::varchar from {quoted(view.name)}"
+        ).fetchall()
+    return {row[0] for row in rows if row[0] is not None}
 
 
 def runs_telling(home: Path, needles: Needles) -> set[str]:

@@ -86,7 +86,9 @@ class SearchSet:
         self._values.append(_Patterns(found))
 
     def _unknown(self, number: int, texts: list[str]) -> list[str]:
-        known = self._known.setdefault(number, set(self.columns[number].texts))
+        known = self._known.get(number)
+        if known is None:
+            known = self._known[number] = set(self.columns[number].texts)
         unknown = [text for text in texts if text not in known]
         known.update(unknown)
         return unknown
