@@ -4,11 +4,9 @@ agents.* -> serving/<view> -> serving/search_index -> serving/snapshot
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 
 from orchestration.automation import WHEN_UPSTREAM_CHANGES
 from orchestration.checks import Finding, Findings
@@ -30,6 +28,7 @@ from serving.catalog import Catalog, IndexInfo, TableBuild
 from serving.declarations import AGENT_SCHEMA, Declarations
 from serving.errors import PublishError
 from serving.index import FIRST
+from serving.store_rows import store_rows
 
 OWNER = "team:data"
 GROUP = "serving"
@@ -243,10 +242,9 @@ def _results(
         if name in published.missing:
             yield dg.MaterializeResult(asset_key=[GROUP, name], metadata={"not loaded yet": True})
             continue
-        file = published.folder / catalog.stores[name].duckdb
         metadata: dict[str, Any] = {
             "dagster/row_count": catalog.stores[name].rows,
-            "preview": dg.MetadataValue.md(_preview(file, name)),
+            "preview": dg.MetadataValue.md(_preview(published, name)),
         }
         as_of = catalog.views[name].data_as_of
         if as_of is not None:
@@ -291,8 +289,10 @@ def _index_metadata(index: IndexInfo | None) -> dict[str, Any]:
     }
 
 
-def _preview(file: Path, view: str) -> str:
+def _preview(published: Publication, name: str) -> str:
     """The first rows, which are masked like all that is published."""
-    with duckdb.connect(str(file), read_only=True) as connection:
-        frame = connection.execute(f'from "{view}" limit {PREVIEW_ROWS}').df()
+    catalog = published.catalog
+    view, store = catalog.views[name], catalog.stores[name]
+    with store_rows(published.folder, view, store) as connection:
+        frame = connection.execute(f'from "{name}" limit {PREVIEW_ROWS}').df()
     return str(frame.map(lambda value: str(value)[:80]).to_markdown(index=False))
