@@ -74,7 +74,7 @@ class Plugin(BasePlugin):
                 "The privacy key is not the one that the pseudonyms here are made with, and "
                 "nothing was built. Start this process again with the key that is in use now"
             )
-        self._fingerprint = project_fingerprint(Path(get_flags().PROJECT_DIR), key)
+        self._fingerprint = project_fingerprint(Path(get_flags().PROJECT_DIR), key)  # type: ignore[no-untyped-call]
 
     def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
         """Sets `privacy_ipad`, `privacy_opad` and `project_fingerprint` on one cursor."""

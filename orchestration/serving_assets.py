@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from orchestration.automation import WHEN_UPSTREAM_CHANGES
 from orchestration.checks import Finding, Findings
+from orchestration.cycle import Cycle
 from orchestration.errors import PublicationRefused
+from orchestration.kept import Kept
 from orchestration.leak_scan import scan_keys
 from orchestration.proving import prove_built
 from orchestration.publishing import (
@@ -38,9 +41,17 @@ SEARCH_INDEX = dg.AssetKey([GROUP, "search_index"])
 
 
 def serving_assets(
-    *, declarations: Declarations, settings: Settings, is_fresh: bool = False
+    *,
+    declarations: Declarations,
+    settings: Settings,
+    is_fresh: bool = False,
+    cycle: Cycle | None = None,
+    kept: Kept | None = None,
 ) -> dg.AssetsDefinition:
-    """Return the assets of a publication; they change together or not at all."""
+    """Return the assets of a publication; they change together or not at all.
+
+    ``cycle`` and ``kept`` are what a warm process has from its publications before.
+    """
 
     @dg.multi_asset(
         name="publish",
@@ -56,12 +67,13 @@ def serving_assets(
             published = publish(
                 settings.home,
                 declarations,
-                chosen_embedder(settings),
-                proof=prove_built(settings),
+                kept.embedder if kept else chosen_embedder(settings),
+                proof=kept.proof if kept else prove_built(settings),
                 keys=scan_keys(settings),
                 on_progress=told,
                 on_wait=context.log.info,
                 is_fresh=is_fresh,
+                cycle=cycle,
             )
         except PublishError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
