@@ -136,7 +136,7 @@ class _Export:
         filters = {agent.name: agent.rows[view.name] for agent in agents if view.name in agent.rows}
         shapes = {name: shape_of(view, condition) for name, condition in filters.items()}
         published = self._previous.by_view.get(view.name, {}) if self._previous else {}
-        day = self._candidate.snapshot_id[:8]
+        day = self._candidate.snapshot_id
         return followed(view, {"": shape_of(view), **shapes}, filters, published, told, day)
 
     def _scope(self, agent: DeclaredAgent, name: str) -> Store:
