@@ -116,7 +116,8 @@ class _Export:
     def _view(
         self, connection: duckdb.DuckDBPyConnection, declared: DeclaredView, told: Told | None
     ) -> None:
-        view = catalog_view(connection, declared, self._origins)
+        loads = self._previous.loads if self._previous else {}
+        view = catalog_view(connection, declared, self._origins, loads)
         self._views[view.name] = view
         way = self._way(view, told)
         if self._previous and isinstance(way, Followed):
