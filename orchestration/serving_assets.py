@@ -65,6 +65,11 @@ def serving_assets(
             )
         except PublishError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
+        except duckdb.Error as error:
+            # Not chained: what DuckDB says may hold the value of a cell.
+            raise dg.Failure(
+                f"nothing is published: the warehouse cannot be read ({type(error).__name__})"
+            ) from None
         except PublicationRefused as error:
             yield from _check_results(error.findings)
             raise dg.Failure(str(error), allow_retries=False) from None
