@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from orchestration.automation import WHEN_UPSTREAM_CHANGES
 from orchestration.checks import Finding, Findings
