@@ -75,7 +75,8 @@ def _from(
         return "its model was built whole"
     if any(store.position != since for store in scopes.values()):
         return "its agents' files are of another state"
-    if any(store.written_in[:_DAY] != day[:_DAY] for store in (whole, *scopes.values())):
+    layered = [store for store in (whole, *scopes.values()) if store.layer is not None]
+    if any(store.written_in[:_DAY] != day[:_DAY] for store in layered):
         return "it is a new day"
     if since == told.position:
         return Followed(whole, scopes, since, told.position)

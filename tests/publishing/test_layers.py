@@ -16,7 +16,7 @@ from small_warehouse import (
 )
 
 from serving import layering, snapshot
-from serving.catalog import Catalog, Store
+from serving.catalog import Catalog, Layer, Store
 from serving.declarations import Declarations
 from serving.errors import PublishError
 from serving.layout import snapshot_folder
@@ -175,7 +175,9 @@ def test_many_changes_a_new_day_and_few_rows_are_reasons_for_a_new_base(
     monkeypatch.setattr(layering, "_ENTRIES_A_ROOT", 10)
     publish(home)
     assert "much of it" in store_of(home).because
-    store = store_of(home)
+    store = store_of(home).model_copy(
+        update={"layer": Layer(duckdb="", lookup="", entries=1, live=1, replaced=1)}
+    )
     same = dict.fromkeys(("", FILTERED), store.shape)
     told = layering.Told(layering.Position(generation="g1", seq=2), 1, {"ticket_id"})
     view = opened(home)[1].views[VIEW]
@@ -188,6 +190,9 @@ def test_many_changes_a_new_day_and_few_rows_are_reasons_for_a_new_base(
 
     assert isinstance(way(store.written_in), layering.Followed)
     assert way("20991231T000000Z-000000") == "it is a new day"
+    without = store.model_copy(update={"layer": None})
+    published = {"": without, FILTERED: without}
+    assert isinstance(way("20991231T000000Z-000000"), layering.Followed)
     monkeypatch.setattr(layering, "SMALLEST_BASE", 1_000)
     assert way(store.written_in) == "it is small"
 
