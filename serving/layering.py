@@ -17,6 +17,8 @@ SMALLEST_BASE = 20_000
 # Copying a layer at each publish costs as its entries, writing a base whole as its rows: the sum
 # is least where the entries grow as the root of the rows. 64,000 for 1,000,000 rows.
 _ENTRIES_A_ROOT = 64
+# The digits of a snapshot's id that tell the day.
+_DAY = 8
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ def followed(
 ) -> Followed | str:
     """Return what can be followed, or why the view has to be written whole.
 
-    ``shapes`` and ``published`` are by agent, the view before any filter under an empty name.
+    ``shapes`` and ``published`` are by agent, the view before any filter under an empty name;
+    ``day`` is the candidate's id.
     """
     if told is None:
         return "its model does not tell its changes"
@@ -72,7 +75,8 @@ def _from(
         return "its model was built whole"
     if any(store.position != since for store in scopes.values()):
         return "its agents' files are of another state"
-    if any(store.written_in[:8] != day for store in (whole, *scopes.values())):
+    layered = [store for store in (whole, *scopes.values()) if store.layer is not None]
+    if any(store.written_in[:_DAY] != day[:_DAY] for store in layered):
         return "it is a new day"
     if since == told.position:
         return Followed(whole, scopes, since, told.position)

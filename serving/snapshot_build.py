@@ -116,7 +116,8 @@ class _Export:
     def _view(
         self, connection: duckdb.DuckDBPyConnection, declared: DeclaredView, told: Told | None
     ) -> None:
-        view = catalog_view(connection, declared, self._origins)
+        loads = self._previous.loads if self._previous else {}
+        view = catalog_view(connection, declared, self._origins, loads)
         self._views[view.name] = view
         way = self._way(view, told)
         if self._previous and isinstance(way, Followed):
@@ -136,7 +137,7 @@ class _Export:
         filters = {agent.name: agent.rows[view.name] for agent in agents if view.name in agent.rows}
         shapes = {name: shape_of(view, condition) for name, condition in filters.items()}
         published = self._previous.by_view.get(view.name, {}) if self._previous else {}
-        day = self._candidate.snapshot_id[:8]
+        day = self._candidate.snapshot_id
         return followed(view, {"": shape_of(view), **shapes}, filters, published, told, day)
 
     def _scope(self, agent: DeclaredAgent, name: str) -> Store:

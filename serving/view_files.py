@@ -31,12 +31,13 @@ class PublishedFiles:
     """The files of the snapshot that answers now.
 
     ``stores`` are those without a layer, by content hash; ``by_view`` all of a view, by agent, the
-    view before any filter under an empty name.
+    view before any filter under an empty name; ``loads`` the last load of each raw table.
     """
 
     folder: Path
     stores: dict[str, Store]
     by_view: dict[str, dict[str, Store]] = field(default_factory=dict)
+    loads: dict[str, str] = field(default_factory=dict)
 
 
 def published_files(home: Path) -> PublishedFiles | None:
@@ -54,7 +55,9 @@ def published_files(home: Path) -> PublishedFiles | None:
     for agent in catalog.agents.values():
         for name in agent.row_filtered:
             by_view[name][agent.name] = agent.stores[name]
-    return PublishedFiles(folder, stores, by_view)
+    sources = [source for view in catalog.views.values() for source in view.sources]
+    loads = {source.table: source.load_id for source in sources if source.load_id is not None}
+    return PublishedFiles(folder, stores, by_view, loads)
 
 
 def write_view(

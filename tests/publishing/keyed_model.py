@@ -4,9 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pytest
+
+from serving import layering
 
 VIEW = "agent_tickets"
 KEY = "ticket_id"
+
+
+def follow_small_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give layers to small views too, and to those that were published before midnight."""
+    monkeypatch.setattr(layering, "SMALLEST_BASE", 1)
+    monkeypatch.setattr(layering, "_DAY", 2)
 
 
 @dataclass

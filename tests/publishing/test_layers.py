@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from keyed_model import VIEW, KeyedModel
+from keyed_model import VIEW, KeyedModel, follow_small_views
 from small_warehouse import (
     HashEmbedder,
     change_warehouse,
@@ -16,7 +16,7 @@ from small_warehouse import (
 )
 
 from serving import layering, snapshot
-from serving.catalog import Catalog, Store
+from serving.catalog import Catalog, Layer, Store
 from serving.declarations import Declarations
 from serving.errors import PublishError
 from serving.layout import snapshot_folder
@@ -46,7 +46,7 @@ def published_keyed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def model(published_keyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyedModel:
     """The same, to be changed; no view is too small to be followed."""
-    monkeypatch.setattr(layering, "SMALLEST_BASE", 1)
+    follow_small_views(monkeypatch)
     home = Path(shutil.copytree(published_keyed, tmp_path / "home"))
     return KeyedModel(home, generation=1)
 
@@ -175,19 +175,26 @@ def test_many_changes_a_new_day_and_few_rows_are_reasons_for_a_new_base(
     monkeypatch.setattr(layering, "_ENTRIES_A_ROOT", 10)
     publish(home)
     assert "much of it" in store_of(home).because
-    store = store_of(home)
+    store = store_of(home).model_copy(
+        update={"layer": Layer(duckdb="", lookup="", entries=1, live=1, replaced=1)}
+    )
     same = dict.fromkeys(("", FILTERED), store.shape)
     told = layering.Told(layering.Position(generation="g1", seq=2), 1, {"ticket_id"})
     view = opened(home)[1].views[VIEW]
     published = {"": store, FILTERED: store}
 
+    monkeypatch.setattr(layering, "_DAY", 8)
+
     def way(day: str) -> object:
         return layering.followed(view, same, {}, published, told, day)
 
-    assert isinstance(way(store.written_in[:8]), layering.Followed)
-    assert way("20991231") == "it is a new day"
+    assert isinstance(way(store.written_in), layering.Followed)
+    assert way("20991231T000000Z-000000") == "it is a new day"
+    without = store.model_copy(update={"layer": None})
+    published = {"": without, FILTERED: without}
+    assert isinstance(way("20991231T000000Z-000000"), layering.Followed)
     monkeypatch.setattr(layering, "SMALLEST_BASE", 1_000)
-    assert way(store.written_in[:8]) == "it is small"
+    assert way(store.written_in) == "it is small"
 
 
 def test_changes_that_do_not_add_up_are_not_believed(model: KeyedModel) -> None:

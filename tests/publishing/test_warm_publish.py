@@ -4,14 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from keyed_model import VIEW, KeyedModel
+from keyed_model import VIEW, KeyedModel, follow_small_views
 from small_warehouse import HashEmbedder, change_warehouse, declarations, write_warehouse
 
 from orchestration import publishing
 from orchestration.checks import Finding
 from orchestration.cycle import Cycle
 from orchestration.publishing import NO_PERSONAL_DATA, Publication
-from serving import layering, snapshot
+from serving import snapshot
 from serving.declarations import Declarations, DeclaredMask, DeclaredSource, SourceColumn
 from serving.errors import PublishError
 from serving.privacy.proof import Proof
@@ -50,7 +50,7 @@ def keyed_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model(keyed_people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyedModel:
-    monkeypatch.setattr(layering, "SMALLEST_BASE", 1)
+    follow_small_views(monkeypatch)
     home = Path(shutil.copytree(keyed_people, tmp_path / "home"))
     return KeyedModel(home, generation=1)
 
