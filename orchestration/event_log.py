@@ -36,7 +36,7 @@ class KeptSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
 
     def dispose(self) -> None:
         """Close the file."""
-        super().dispose()
+        super().dispose()  # type: ignore[no-untyped-call]
         self._engine.dispose()
 
 
