@@ -23,6 +23,9 @@ MOVES = {
         "update items set id = id + 100 where id between 11 and 15",
         "insert into items select i, 'other', 1, repeat('o', 3000) from generate_series(11, 15) i",
     ],
+    "a waiting row was changed and kept its key": [
+        "update items set name = 'changed' where id between 11 and 15",
+    ],
     "two keys were changed with each other": [
         "update items set id = 1000 where id = 11",
         "update items set id = 11 where id = 1",
