@@ -18,6 +18,7 @@ from serving.declarations import Declarations
 from serving.documents import Document, documents, row_hashes
 from serving.embedder import Embedder
 from serving.errors import NoSnapshot
+from serving.full_disk import telling_a_full_disk
 from serving.index_table import (
     EXACT_UP_TO,
     Vectors,
@@ -64,6 +65,7 @@ class _Part:
     gone: int = 0
 
 
+@telling_a_full_disk()
 def build_index(
     candidate: Candidate,
     declarations: Declarations,

@@ -15,6 +15,7 @@ from serving.catalog import Catalog, CatalogAgent, CatalogView, Store
 from serving.catalog_views import catalog_view
 from serving.declarations import Declarations, DeclaredAgent, DeclaredView
 from serving.errors import PublishError
+from serving.full_disk import telling_a_full_disk
 from serving.layout import DRAFT_FILE, WAREHOUSE
 from serving.privacy.origins import Origins
 from serving.snapshot_store import write_durably
@@ -30,6 +31,7 @@ Progress = Callable[[str, int, int], None]
 _UNPROVEN: Origins = MappingProxyType({})
 
 
+@telling_a_full_disk()
 def export_views(
     home: Path,
     declarations: Declarations,

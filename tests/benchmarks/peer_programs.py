@@ -73,9 +73,7 @@ class Program:
             source = ["--src-conn", "PEER", "--src-stream", f"public.{table}"]
             address = f"{url.replace('postgresql://', 'postgres://')}?sslmode=disable"
             began = time.perf_counter()
-            self.run(
-                ["sling", "run", *source, "--tgt-object", f"file://{out}"], home, PEER=address
-            )
+            self.run(["sling", "run", *source, "--tgt-object", f"file://{out}"], home, PEER=address)
             taken = time.perf_counter() - began
             with duckdb.connect() as loaded:
                 _refuse_fewer(loaded, f"read_parquet('{out}')", rows)

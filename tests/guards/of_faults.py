@@ -1,8 +1,16 @@
-"""The guards against kills, full disks, clocks and moving keys."""
+"""The guards against kills, full disks, clocks, lost logs, two at once and moving keys."""
 
 from tests.guards.guard import Guard
 
 _KILLS = "tests/faults/test_kills_anywhere.py::test_two_hundred_kills_from_extraction_to"
+
+_TWO_AT_ONCE = (
+    "faults/test_two_at_once.py::test_two_runs_started_at_once_both_end_well_and_double_nothing"
+)
+_FULL_DISK = (
+    "tests/faults/test_disk_full.py::"
+    "test_a_publish_on_a_full_disk_leaves_the_old_snapshot_and_the_next_one_publishes"
+)
 
 
 def _guard(what: str, file: str, old: str, new: str, *tests: str) -> Guard:
@@ -169,8 +177,15 @@ FAULTS = [
         "load.py",
         "    if unfinished.exists():\n",
         "    if False:\n",
-        "ingestion/test_first_load.py::"
-        "test_a_first_load_killed_anywhere_neither_loses_nor_doubles_a_row",
+        "log_capture/test_positions.py::"
+        "test_a_load_that_was_interrupted_before_its_folder_was_restored_costs_no_row",
+    ),
+    _guard(
+        "a working folder that was wiped",
+        "load.py",
+        "    if is_new and warehouse_path(home).exists():\n",
+        "    if False:\n",
+        "log_capture/test_positions.py::test_a_working_folder_that_was_wiped_costs_no_row",
     ),
     _guard(
         "the shrink guard",
@@ -200,10 +215,77 @@ FAULTS = [
     _guard(
         "a full disk is named",
         "faults.py",
-        "isinstance(cause, OSError) and cause.errno == errno.ENOSPC",
-        "False",
+        "if any(map(_is_full_disk, _chain(error))):",
+        "if False:",
         "faults/test_disk_full.py::"
         "test_a_load_on_a_full_disk_fails_and_the_next_one_with_room_completes",
+    ),
+    Guard(
+        "a full disk is named by a publish",
+        "serving/full_disk.py",
+        "if not _is_behind(error):",
+        "if True:",
+        (_FULL_DISK,),
+    ),
+    Guard(
+        "a pointer is replaced whole",
+        "serving/snapshot_store.py",
+        'draft = path.with_name(f"{path.name}.new")',
+        "draft = path",
+        (_FULL_DISK,),
+    ),
+    Guard(
+        "a publish that failed gives its room back",
+        "serving/snapshot_build.py",
+        "        discard(candidate)\n        raise\n",
+        "        raise\n",
+        (_FULL_DISK,),
+    ),
+    _guard(
+        "one load of a source at a time",
+        "load.py",
+        'with FileLock(folder / f"{name}.lock"):',
+        "if True:",
+        _TWO_AT_ONCE,
+    ),
+    _guard(
+        "one writer of the warehouse at a time",
+        "warehouse.py",
+        'FileLock(path.with_suffix(".lock"))',
+        "FileLock(path.with_suffix(f\".{__import__('os').getpid()}\"))",
+        _TWO_AT_ONCE,
+    ),
+    Guard(
+        "an older snapshot replaces no newer one",
+        "serving/snapshot.py",
+        "if newest > candidate.snapshot_id:",
+        "if False:",
+        (
+            "tests/publishing/test_snapshot_promotion.py::"
+            "test_a_live_candidate_is_not_swept_and_an_older_one_cannot_replace_a_newer",
+        ),
+    ),
+    _guard(
+        "a gap of a slot that was lost",
+        "log_capture/plan.py",
+        "if slot.is_lost or slot.confirmed_lsn is None:",
+        "if slot.confirmed_lsn is None:",
+        "faults/test_lost_log.py::test_a_lost_slot_is_told_and_the_gap_is_read_anew",
+    ),
+    _guard(
+        "an alarm before a slot is lost",
+        "log_capture/slot.py",
+        "ALARM_SHARE = 0.5",
+        "ALARM_SHARE = 1.1",
+        "log_capture/test_slot.py::test_an_alarm_comes_at_half_of_what_the_server_keeps",
+    ),
+    _guard(
+        "a slot that a dead server could not move",
+        "log_capture/capture.py",
+        "except (psycopg.Error, CaptureRefused):",
+        "except CaptureRefused:",
+        "faults/test_server_killed.py::"
+        "test_a_server_killed_after_its_log_was_read_costs_no_load_and_doubles_nothing",
     ),
     _guard(
         "a server that is gone is named",

@@ -91,3 +91,14 @@ def test_a_load_that_was_interrupted_before_its_folder_was_restored_costs_no_row
             database.load(captured)
     database.load(captured)
     assert database.raw("select id, name from own.items order by id") == [(1, "a"), (2, "c")]
+
+
+def test_a_working_folder_that_was_wiped_costs_no_row(
+    database: Database, captured: SourceSpec
+) -> None:
+    database.execute(CREATE, "insert into items values (1, 'a'), (2, 'b')")
+    database.load(captured)
+    shutil.rmtree(database.home / "dlt")
+    database.execute("update items set name = 'c' where id = 2")
+    database.load(captured)
+    assert database.raw("select id, name from own.items order by id") == [(1, "a"), (2, "c")]
