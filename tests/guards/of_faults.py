@@ -111,6 +111,22 @@ FAULTS = [
         "test_a_retry_by_key_takes_no_value_from_a_row_that_has_taken_its_key",
     ),
     _guard(
+        "a table that is read anew lets go of what waited and is gone",
+        "log_capture/capture.py",
+        "self._batch.whole.add(name)",
+        "pass",
+        "log_capture/test_chosen_rows.py::"
+        "test_a_reload_while_keys_move_ends_in_what_the_source_holds",
+    ),
+    _guard(
+        "a prepared transaction is found",
+        "log_capture/open_transactions.py",
+        "from pg_prepared_xacts",
+        "from pg_prepared_xacts where false",
+        "log_capture/test_open_transactions.py::"
+        "test_a_transaction_that_is_prepared_is_told_with_the_statement_that_ends_it",
+    ),
+    _guard(
         "the wait for a slot is told",
         "log_capture/new_slot.py",
         'self.told(f"a new slot waits for {named}; {waited:,.0f} s so far")',
