@@ -72,7 +72,8 @@ class OpenSnapshot:
         with self._lock:
             opened = self._lookups.get(path)
             if opened is None:
-                opened = self._lookups[path] = LookupStore(self._folder / path, view)
+                layer = self._folder / store.layer.lookup if store.layer else None
+                opened = self._lookups[path] = LookupStore(self._folder / path, view, layer)
                 self._closing.callback(opened.close)
             return opened
 
@@ -89,8 +90,13 @@ class OpenSnapshot:
             opened = self._sandboxes.get(agent.name)
             if opened is None:
                 files = {name: self._folder / store.duckdb for name, store in agent.stores.items()}
+                layers = {
+                    name: (self._folder / store.layer.duckdb, self.catalog.views[name].key)
+                    for name, store in agent.stores.items()
+                    if store.layer is not None
+                }
                 opened = self._sandboxes[agent.name] = SqlSandbox(
-                    files, agent.limits, max_workers=agent.limits.concurrent
+                    files, agent.limits, layers=layers, max_workers=agent.limits.concurrent
                 )
                 self._closing.callback(opened.close)
             return opened

@@ -57,8 +57,15 @@ class WorkerDiedError(Exception):
 class WorkerProcess:
     """A worker that has been started, perhaps not yet ready; used by one thread at a time."""
 
-    def __init__(self, files: Mapping[str, Path], limits: Limits) -> None:
-        missing = [view for view, path in files.items() if not path.is_file()]
+    def __init__(
+        self,
+        files: Mapping[str, Path],
+        limits: Limits,
+        layers: Mapping[str, tuple[Path, str]] | None = None,
+    ) -> None:
+        layers = layers or {}
+        paths = [*files.items(), *((view, path) for view, (path, _) in layers.items())]
+        missing = [view for view, path in paths if not path.is_file()]
         if missing:
             raise NoSnapshot(
                 "This snapshot has expired; ask again without a snapshot_id.", tables=missing
@@ -80,6 +87,9 @@ class WorkerProcess:
         self._send(
             {
                 "files": {view: str(path.resolve()) for view, path in files.items()},
+                "layers": {
+                    view: [str(path.resolve()), key] for view, (path, key) in layers.items()
+                },
                 "memory_mb": limits.memory_mb,
             }
         )

@@ -57,8 +57,16 @@ class SqlSandbox:
     replaced at once.
     """
 
-    def __init__(self, files: Mapping[str, Path], limits: Limits, *, max_workers: int = 2) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, Path],
+        limits: Limits,
+        *,
+        layers: Mapping[str, tuple[Path, str]] | None = None,
+        max_workers: int = 2,
+    ) -> None:
         self._files = dict(files)
+        self._layers = dict(layers or {})
         self._limits = limits
         self._max_workers = max_workers
         self._idle: list[WorkerProcess] = []
@@ -189,7 +197,7 @@ class SqlSandbox:
 
     def _start(self) -> WorkerProcess:
         try:
-            return WorkerProcess(self._files, self._limits)
+            return WorkerProcess(self._files, self._limits, self._layers)
         except BaseException:
             with self._changed:
                 self._count -= 1

@@ -2,8 +2,9 @@
 
 parent -> length + JSON request -> locked DuckDB -> length + JSON reply -> parent
 
-It is started by its path with an empty environment, and imports the standard library, duckdb and
-``serving.values`` alone, so that a new one answers after about a tenth of a second.
+It is started by its path with an empty environment, and imports the standard library, duckdb,
+``serving.values`` and ``serving.layers`` alone, so that a new one answers after about a tenth of a
+second.
 """
 
 import json
@@ -47,8 +48,13 @@ def read_message(stream: IO[bytes]) -> Message | None:
     return message
 
 
-def open_locked(files: dict[str, str], memory_mb: int) -> duckdb.DuckDBPyConnection:
-    """Return a connection that sees these views by their names and cannot reach anything else."""
+def open_locked(
+    files: dict[str, str], memory_mb: int, layers: dict[str, list[str]] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Return a connection that sees these views by their names and cannot reach anything else.
+
+    ``layers`` has for a view the file of what changed since its own was written, and its key.
+    """
     connection = duckdb.connect(
         ":memory:",
         config={
@@ -67,7 +73,14 @@ def open_locked(files: dict[str, str], memory_mb: int) -> duckdb.DuckDBPyConnect
     for number, (view, path) in enumerate(files.items()):
         connection.execute(f"attach {_text(path)} as v{number} (read_only)")
         name = _identifier(view)
-        connection.execute(f"create view {name} as select * from v{number}.main.{name}")
+        rows = f"select * from v{number}.main.{name}"
+        if layers and view in layers:
+            from serving.layers import layered
+
+            layer, key = layers[view]
+            connection.execute(f"attach {_text(layer)} as l{number} (read_only)")
+            rows = layered(f"v{number}.main.{name}", f"l{number}.main.{name}", key)
+        connection.execute(f"create view {name} as {rows}")
     connection.execute("set global TimeZone = 'UTC'")
     # What is attached stays readable; from here on nothing else can be opened.
     connection.execute("set enable_external_access = false")
@@ -198,8 +211,9 @@ def main() -> None:
     if start is None:
         return
     files: dict[str, str] = start["files"]
+    layers: dict[str, list[str]] = start["layers"]
     try:
-        connection = open_locked(files, start["memory_mb"])
+        connection = open_locked(files, start["memory_mb"], layers)
         columns = _describe(connection, list(files))
     except duckdb.Error as error:
         write_message(replies, {"error": type(error).__name__, "text": ""})
@@ -208,7 +222,7 @@ def main() -> None:
     connection.execute("select timestamptz '2000-01-01'").fetchall()
     # A deleted folder takes no files, whatever a statement may try.
     Path.cwd().rmdir()
-    limit_process(start["memory_mb"], len(files))
+    limit_process(start["memory_mb"], len(files) + len(layers))
     write_message(replies, {"columns": columns})
     worker = _Worker(connection, to_json)
     while (request := read_message(requests)) is not None:

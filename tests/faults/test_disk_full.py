@@ -16,8 +16,8 @@ from tests.faults.views import VIEWS, Capture
 
 SIZE_MB = 200
 IN_LOADING: dict[Capture, list[tuple[str, int]]] = {
-    "log": [("extract", 0), ("extract", 2_000), ("normalise", 0), ("load", 0), ("load", 2_000)],
-    "cursor": [("extract", 2_000), ("load", 0)],
+    "log": [("extract", 2_000), ("normalise", 0), ("load", 2_000)],
+    "cursor": [("extract", 0), ("load", 0)],
 }
 IN_PUBLISHING = [("export", 0), ("export", 4_000), ("export", 12_000), ("index", 0), ("promote", 0)]
 """The phase from which the disk is full, and the room that is left, in KB."""
