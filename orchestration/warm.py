@@ -5,6 +5,7 @@ project's files -> definitions, dbt's manifest, proof, jobs -> a run of the chos
 Every run is a run of the Dagster instance, with its events, checks and failures.
 """
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,16 +24,22 @@ from orchestration.run_log import Progress, progress_logger
 from serving.snapshot_store import read_pointer
 
 _OF_DBT = ("staging", "marts", "agents")
+_AROUND = "orchestrator"
 _DOWNSTREAM = (*_OF_DBT, "serving")
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How one run ended: a line for each failure, and whether something was published."""
+    """How one run ended: a line for each failure, and whether something was published.
+
+    ``read`` counts the rows that the load of each raw table (``source/table``) read; ``seconds``
+    are those of each step of the run, and of the orchestrator around them.
+    """
 
     failures: list[str]
     published: bool
-    tables: dict[str, int] = field(default_factory=dict)
+    read: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Warm:
@@ -45,6 +52,7 @@ class Warm:
         self._project = 0.0
         self._in_full: dg.Definitions | None = None
         self._kept: dg.Definitions | None = None
+        self._staged: list[dg.AssetKey] = []
         self._jobs: dict[tuple[bool, frozenset[dg.AssetKey]], dg.JobDefinition] = {}
 
     @property
@@ -60,7 +68,8 @@ class Warm:
 
     def load(self, sources: Collection[str]) -> Ended:
         """Load sources alone."""
-        return self._run(self._definitions(), dg.AssetSelection.key_prefixes(*_keys(sources)))
+        raw = dg.AssetSelection.key_prefixes(*([name] for name in sorted(sources)))
+        return self._run(self._definitions(), raw)
 
     def run_in_full(self) -> Ended:
         """Build all models with all tests, publish, and search the whole snapshot for leaks."""
@@ -73,19 +82,14 @@ class Warm:
             self._kept = self._keep()
         return ended
 
-    def follow(self, sources: Collection[str], *, load: bool) -> Ended:
-        """Bring what is made of these sources up to date by what changed in them, and publish.
-
-        ``load`` loads them first, in the same run: where that fails nothing else is done.
-        """
+    def follow(self, tables: Collection[str]) -> Ended:
+        """Bring what is made of these raw tables (``source/table``) up to date, and publish."""
         assert self._kept is not None, "nothing is kept before a run in full"
-        raw = dg.AssetSelection.key_prefixes(*_keys(sources))
-        made = raw.downstream() - raw - dg.AssetSelection.groups("staging")
-        # Comments of the helpdesk are staged as a table, which has to follow too.
-        kept = dg.AssetSelection.keys(*self._staged) & raw.downstream()
-        publication = dg.AssetSelection.groups("serving")
-        chosen = made | kept | publication
-        return self._run(self._kept, chosen | raw if load else chosen)
+        raw = dg.AssetSelection.keys(*tables)
+        made = raw.downstream() - raw
+        # Views over raw tables are as they were; what is kept as a table has to follow.
+        unchanged = dg.AssetSelection.groups("staging") - dg.AssetSelection.keys(*self._staged)
+        return self._run(self._kept, (made - unchanged) | dg.AssetSelection.groups("serving"))
 
     def _definitions(self) -> dg.Definitions:
         if self._in_full is None:
@@ -126,11 +130,14 @@ class Warm:
             self._jobs[known] = whole.get_subset(
                 asset_selection=set(keys), asset_check_selection=checks
             )
+        began = time.monotonic()
         result = self._jobs[known].execute_in_process(
             run_config={"loggers": {LOGGER: {}}}, instance=self._instance, raise_on_error=False
         )
         published = any(key.path[0] == "serving" for key in keys) and result.success
-        return Ended(failures_of(result), published, _rows_read(result))
+        seconds = _step_seconds(result)
+        seconds[_AROUND] = time.monotonic() - began - sum(seconds.values())
+        return Ended(failures_of(result), published, _rows_read(result), seconds)
 
 
 def _own_checks(
@@ -144,8 +151,12 @@ def _own_checks(
     }
 
 
-def _keys(sources: Collection[str]) -> list[list[str]]:
-    return [[name] for name in sorted(sources)]
+def _step_seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:
+    return {
+        str(event.step_key): event.step_success_data.duration_ms / 1000
+        for event in result.all_events
+        if event.is_step_success
+    }
 
 
 def _rows_read(result: dg.ExecuteInProcessResult) -> dict[str, int]:
