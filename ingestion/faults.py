@@ -5,10 +5,12 @@ orchestrator stores what an exception says. So a fault is told by its kind and t
 """
 
 import errno
+import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import adbc_driver_manager as adbc
+import duckdb
 import psycopg
 import requests
 import sqlalchemy.exc as sa_exc
@@ -25,15 +27,19 @@ def explain(source: str, url: SecretStr, error: BaseException, served: str) -> S
 
     ``served`` says what of this source agents read meanwhile.
     """
-    place = _place(url.get_secret_value())
+    address = url.get_secret_value()
+    place = _place(address)
+    if any(map(_is_full_disk, _chain(error))):
+        # Whatever else then failed for it comes first in the chain.
+        return SourceFailed(source, "the disk is full", served)
     for cause in _chain(error):
-        told = _known(cause, place)
+        told = _known(cause, place, is_folder=_is_folder(address))
         if told is not None:
             return SourceFailed(source, told, served)
     return SourceFailed(source, f"{type(error).__name__} while reading {place}", served)
 
 
-def _known(cause: BaseException, place: str) -> str | None:
+def _known(cause: BaseException, place: str, *, is_folder: bool) -> str | None:
     if isinstance(cause, IngestionError):
         return str(cause)
     if isinstance(cause, requests.HTTPError) and cause.response is not None:
@@ -53,11 +59,16 @@ def _known(cause: BaseException, place: str) -> str | None:
             f"column {cause.table_name}.{cause.column_name} changed its type; the table is as it "
             f"was. Change the column back, or drop the raw table and load it again"
         )
-    if isinstance(cause, NotADirectoryError | FileNotFoundError):
+    if isinstance(cause, NotADirectoryError | FileNotFoundError) and is_folder:
         return f"there is no folder {place}"
-    if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-        return "the disk is full"
     return None
+
+
+def _is_full_disk(cause: BaseException) -> bool:
+    """Whether it says so; the texts of DuckDB's other errors quote values."""
+    if isinstance(cause, duckdb.OperationalError):
+        return os.strerror(errno.ENOSPC) in str(cause)
+    return isinstance(cause, OSError) and cause.errno == errno.ENOSPC
 
 
 def _http(status: int, place: str) -> str:
@@ -75,9 +86,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
+def _is_folder(url: str) -> bool:
+    return urlsplit(url).scheme in ("", "file")
+
+
 def _place(url: str) -> str:
     parts = urlsplit(url)
-    if not parts.scheme or parts.scheme == "file":
+    if _is_folder(url):
         return url
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.hostname or 'localhost'}{port}"

@@ -56,10 +56,11 @@ from ingestion.warehouse import warehouse_path, writing
 
 _CONTRACT = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
 
-FOLDED_MEMORY = "512MB"
+FOLDED_MB, FOLDED_COLUMN_MB = 512, 1
 """Where each key comes once, a merge is two statements that spill: 3,000,000 rows of 1.2 GB pass
-under this limit. Where it has to choose a row of each key it may fail below what they take, so that
-there DuckDB's own limit applies, most of the machine."""
+under this limit, and one row of 1,600 columns under what each of these adds, as DuckDB holds two
+blocks of 256 kB for it. Where a merge has to choose a row of each key it may fail below what they
+take, so that there DuckDB's own limit applies, most of the machine."""
 
 OnProgress = Callable[[str], None]
 
@@ -199,7 +200,7 @@ def _moved(
     # One connection throughout, or each of dlt's would open the file anew.
     with writing(home, on_wait=told) as warehouse, duckdb.connect(str(warehouse)) as held:
         if batch.folded.issuperset(names):
-            held.execute(f"set global memory_limit = '{FOLDED_MEMORY}'")
+            held.execute(f"set global memory_limit = '{_folded_mb(pipeline, names)}MB'")
         refuse_lost(held, batch.source, loaded.intersection(names))
         if batch.anew - loaded:
             let_make_again(held, batch.source, pipeline)
@@ -211,6 +212,12 @@ def _moved(
         report = settle(held, spec, batch, names, info)
     _unfinished(home, batch.source).unlink()
     return report
+
+
+def _folded_mb(pipeline: dlt.Pipeline, names: list[str]) -> int:
+    tables = pipeline.default_schema.tables
+    widest = max((len(tables[name]["columns"]) for name in names if name in tables), default=0)
+    return FOLDED_MB + widest * FOLDED_COLUMN_MB
 
 
 def _unfinished(home: Path, name: str) -> Path:

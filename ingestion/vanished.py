@@ -93,6 +93,9 @@ def _tombstones(name: str, spec: SourceSpec, batch: Batch, home: Path) -> Any:
         chosen = batch.selection.get(name)
         if name not in batch.whole and (chosen is None or chosen.keys is None):
             return
+        if chosen is None and name in batch.findings:
+            # Its reader has compared already.
+            return
         key = [raw_name(column) for column in spec.tables[name].primary_key]
         live = live_rows(home, batch.source, name, key)
         if live is None:

@@ -18,6 +18,7 @@ from serving.declarations import Declarations
 from serving.documents import Document, document_keys, documents, row_hashes
 from serving.embedder import Embedder
 from serving.errors import NoSnapshot
+from serving.full_disk import telling_a_full_disk
 from serving.index_table import (
     EXACT_UP_TO,
     Vectors,
@@ -77,6 +78,7 @@ class _Part:
     known: Vectors | None = None
 
 
+@telling_a_full_disk()
 def build_index(
     candidate: Candidate,
     declarations: Declarations,

@@ -10,6 +10,7 @@ from serving.candidate import Candidate, discard, open_candidate, sweep
 from serving.declarations import Declarations
 from serving.embedder import Embedder
 from serving.errors import PublishError
+from serving.full_disk import telling_a_full_disk
 from serving.index import build_index
 from serving.layout import building_folder, published_folder, snapshot_folder
 from serving.snapshot_build import Progress, export_views
@@ -74,6 +75,7 @@ def build(
     return candidate
 
 
+@telling_a_full_disk()
 def promote(home: Path, candidate: Candidate) -> str:
     """Let a verified candidate answer from now on and return its id.
 

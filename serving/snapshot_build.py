@@ -16,6 +16,7 @@ from serving.catalog_views import catalog_view
 from serving.changes import Told, told_changes
 from serving.declarations import Declarations, DeclaredAgent, DeclaredView
 from serving.errors import PublishError
+from serving.full_disk import telling_a_full_disk
 from serving.layering import Followed, followed
 from serving.layout import DRAFT_FILE, WAREHOUSE
 from serving.privacy.origins import Origins
@@ -34,6 +35,7 @@ Progress = Callable[[str, int, int], None]
 _UNPROVEN: Origins = MappingProxyType({})
 
 
+@telling_a_full_disk()
 def export_views(
     home: Path,
     declarations: Declarations,

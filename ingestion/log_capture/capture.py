@@ -216,6 +216,8 @@ class LogCapture:
                 seen.append(folder / f"{len(seen):06d}.parquet")
                 pq.write_table(rows.select(table.key), seen[-1])
             yield with_hints(self._live(name, rows))
+        self._batch.whole.add(name)
+        self._batch.findings[name] = Vanished(new=0, gone=0)
         if name not in self.fresh:
             yield from self._vanished(name, seen)
 

@@ -1,11 +1,17 @@
 """``grounded source check | reconcile | reload`` and ``grounded quarantine list | retry``."""
 
-from typing import Annotated
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from orchestration.cli.options import AsJson, Home
 from orchestration.cli.output import console, table, write_json
+
+if TYPE_CHECKING:
+    from ingestion.spec import SourceSpec
 
 sources = typer.Typer(
     help="Check a source's rights and health, compare raw with it, or load it from the start.",
@@ -67,17 +73,10 @@ def reconcile(name: Name, home: Home = None, as_json: AsJson = False) -> int:
     """Compare raw with the source now, mend what differs and delete what is gone."""
     from ingestion.reconcile import reconcile as compare
     from orchestration.reconciliation import told
-    from orchestration.resources import prepare_environment, read_settings
 
-    settings = read_settings(home)
-    prepare_environment(settings)
+    source, folder = _ready_to_load(name, home)
     out = console()
-    report = compare(
-        name,
-        settings.source(name),
-        settings.home,
-        on_progress=None if as_json else lambda message: out.print(message, style="dim"),
-    )
+    report = compare(name, source, folder, on_progress=_progress(out, as_json))
     if as_json:
         write_json(report.model_dump(mode="json"))
         return 0
@@ -98,21 +97,14 @@ def reload(
     """Read a source from the start, whatever its cursors and slot say; what is gone is deleted."""
     from ingestion.load import load_source
     from orchestration.errors import SettingsError
-    from orchestration.resources import read_settings
 
-    settings = read_settings(home)
-    source = settings.source(name)
+    source, folder = _ready_to_load(name, home)
     if table_name is not None and table_name not in source.tables:
         raise SettingsError(f"source {name} has no table {table_name}: {', '.join(source.tables)}")
     chosen = list(source.tables) if table_name is None else [table_name]
     out = console()
     report = load_source(
-        name,
-        source,
-        settings.home,
-        tables=chosen,
-        anew=chosen,
-        on_progress=None if as_json else lambda message: out.print(message, style="dim"),
+        name, source, folder, tables=chosen, anew=chosen, on_progress=_progress(out, as_json)
     )
     if as_json:
         write_json(report.model_dump(mode="json"))
@@ -156,20 +148,27 @@ def list_rows(name: MaybeName = None, home: Home = None, as_json: AsJson = False
 def retry_rows(name: Name, home: Home = None, as_json: AsJson = False) -> int:
     """Read the waiting rows of a source again, after a fix there or in its declaration."""
     from ingestion.retry import retry
-    from orchestration.resources import prepare_environment, read_settings
 
-    settings = read_settings(home)
-    prepare_environment(settings)
+    source, folder = _ready_to_load(name, home)
     out = console()
-    report = retry(
-        name,
-        settings.source(name),
-        settings.home,
-        on_progress=None if as_json else lambda message: out.print(message, style="dim"),
-    )
+    report = retry(name, source, folder, on_progress=_progress(out, as_json))
     if as_json:
         write_json(report.model_dump(mode="json"))
         return 0
     rows = [[key, count, report.waiting.get(key, 0)] for key, count in report.waited.items()]
     out.print(table(["table", "waited", "still wait"], rows) if rows else "nothing waits")
     return 0
+
+
+def _ready_to_load(name: str, home: Path | None) -> "tuple[SourceSpec, Path]":
+    """A source and its home; what keeps the erased out of its loads is set."""
+    from orchestration.resources import prepare_environment, read_settings
+
+    settings = read_settings(home)
+    source = settings.source(name)
+    prepare_environment(settings)
+    return source, settings.home
+
+
+def _progress(out: Console, as_json: bool) -> Callable[[str], None] | None:
+    return None if as_json else lambda message: out.print(message, style="dim")

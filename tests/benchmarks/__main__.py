@@ -28,7 +28,7 @@ class Bench:
 
 
 BENCHES: Mapping[str, Bench] = {
-    "ingestion": Bench("ingestion", full=("--peers",)),
+    "ingestion": Bench("ingestion", quick=("--peers",), full=("--peers", "--full")),
     "leak_scan": Bench("leak_scan", quick=("--values", "100000", "--megabytes", "100")),
     "privacy": Bench("privacy", quick=("--texts", "100000", "--people", "10000")),
     "search": Bench("search"),

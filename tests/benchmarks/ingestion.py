@@ -1,10 +1,12 @@
 """Extract and load from PostgreSQL beside its limit, a binary COPY to nothing, in the same run.
 
-``python -m tests.benchmarks.ingestion [--rows 1000000] [--runs 5] [--peers]``; the servers are its
-own. ``--peers`` loads the same rows by other programs too, in ten minutes more.
+``python -m tests.benchmarks.ingestion [--rows 1000000] [--runs 5] [--peers] [--full]``; the servers
+are its own. ``--peers`` loads the same rows by other programs in turn with ours, in seven
+minutes more; ``--full`` lets the slowest of them load all rows too.
 """
 
 import argparse
+import functools
 import os
 import sys
 import tempfile
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("data/bench/latest.jsonl"))
     parser.add_argument("--peers", action="store_true", help="measure other programs too")
+    parser.add_argument("--full", action="store_true", help="the slowest of them with all rows")
     options = parser.parse_args()
     sys.stdout.write(f"load average before: {os.getloadavg()[0]:.1f} of {os.cpu_count()} cores\n")
     with server_folder() as folder:
@@ -48,7 +51,9 @@ def main() -> None:
         try:
             figures = measured(server, options.rows, options.runs)
             if options.peers:
-                figures += peers(server.url(), first_load(options.rows), options.runs)
+                first = functools.partial(first_seconds, declared("cursor"))
+                given = server.url(), options.rows, options.runs, first
+                figures += peers(*given, is_full=options.full)
             publish(figures, options.out)
         finally:
             server.stop()
@@ -87,7 +92,7 @@ def measured(server: Postgres, rows: int, runs: int) -> list[Figure]:
     ratios = [first / copy for first, copy in zip(firsts, copies, strict=True)]
     log_ratios = [first / copy for first, copy in zip(log_firsts, copies, strict=True)]
     rates = [rows // 10 / taken for taken in captures]
-    name = first_load(rows)
+    name = f"extract and load {rows:,} rows"
     again = {
         f"second load, {rows // share:,} rows changed, cursor": taken
         for share, taken in seconds.items()
@@ -104,9 +109,10 @@ def measured(server: Postgres, rows: int, runs: int) -> list[Figure]:
     ]
 
 
-def first_load(rows: int) -> str:
-    """What a first load is called in the results."""
-    return f"extract and load {rows:,} rows"
+def first_seconds(source: SourceSpec) -> float:
+    """Seconds of a first load into a home of its own."""
+    with tempfile.TemporaryDirectory() as home:
+        return timed(lambda: load_source("items", source, Path(home)))
 
 
 def declared(capture: str) -> SourceSpec:

@@ -1,128 +1,110 @@
-"""The same first load by others: dlt's own backends, and ingestr and sling where they can be had.
+"""The same first load by others: dlt's own backends, ingestr, and sling.
+
+in turn, so often: grounded, then each other program -> rows counted -> medians, and the ratio
 
 Each loads the table ``items`` into a DuckDB of its own, but sling, whose DuckDB is a download: into
-a Parquet file. Peers come from the package index into an environment that is thrown away.
+a Parquet file.
 """
 
-import os
+import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-import dlt
-from dlt.sources.sql_database import sql_table
+import psycopg
+from psycopg import sql
 
+from tests.benchmarks.peer_programs import Absent, Program, installed
 from tests.benchmarks.results import Figure, median
 
-PEERS = ("ingestr>=0.14,<0.15", "sling>=1.2,<1.3")
-"""The newest that run with no download of their own."""
-
-INSTALL_S, RUN_S = 600, 900
-BACKENDS: dict[str, dict[str, Any]] = {
-    "dlt sql_database, pyarrow": {"backend": "pyarrow"},
-    "dlt sql_database, sqlalchemy, Parquet files": {"backend": "sqlalchemy", "file": "parquet"},
-    "dlt sql_database, its default": {"backend": "sqlalchemy", "file": None},
-}
-SLOW = "sqlalchemy"
-"""Half a minute and two minutes for 1,000,000 rows: measured once."""
+BACKENDS = {"dlt": ("pyarrow", "connectorx"), "ingestr": ("its default", "connectorx")}
+BY_ROW = ("sqlalchemy+parquet", "sqlalchemy")
+"""dlt's backends that take half a minute and two minutes for 1,000,000 rows, the second its
+default: once, and by default for a tenth of them."""
+FEWER = 10
 
 
-@dataclass(frozen=True)
+@dataclass
 class Peer:
-    """A command that loads the table, and what it needs beside its arguments."""
+    """One way in which a program loads a table of so many rows, and the seconds that it took."""
 
     name: str
-    command: list[str]
-    environment: dict[str, str]
+    load: Callable[[], float]
+    seconds: list[float] = field(default_factory=list)
+
+    def is_measured(self) -> bool:
+        """Load once more; False, and told, where it cannot."""
+        try:
+            self.seconds.append(self.load())
+        except (Absent, subprocess.TimeoutExpired) as error:
+            _tell(f"absent: {self.name}: {error}")
+            return False
+        return True
 
 
-def peers(url: str, name: str, runs: int) -> list[Figure]:
-    """Return the seconds of each; what cannot be had is told on standard error."""
-    figures = [
-        median(name, backend, "seconds", [_by_dlt(url, **options) for _ in range(times)], "s")
-        for backend, options in BACKENDS.items()
-        for times in [1 if options["backend"] == SLOW else runs]
-    ]
-    with _environment() as programs:
-        for peer in _peers(url, programs) if programs else []:
-            taken = [_by_command(peer) for _ in range(runs)]
-            good = [seconds for seconds in taken if seconds is not None]
-            if good:
-                figures.append(median(name, peer.name, "seconds", good, "s"))
+def peers(
+    url: str, rows: int, runs: int, ours: Callable[[], float], *, is_full: bool
+) -> list[Figure]:
+    """Return the seconds of each and the ratio of the best to ours, which is measured in turn."""
+    bench = f"first load of {rows:,} rows beside others"
+    few = rows if is_full else rows // FEWER
+    _make_tables(url, few)
+    own: list[float] = []
+    with installed(_tell) as programs:
+        fast, slow = _peers(url, programs, rows), _by_row(url, programs, few)
+        for _ in range(runs):
+            own.append(ours())
+            fast = [peer for peer in fast if peer.is_measured()]
+        slow = [peer for peer in slow if peer.is_measured()]
+    figures = [median(bench, "grounded", "seconds", own, "s")]
+    figures += [median(bench, peer.name, "seconds", peer.seconds, "s") for peer in fast]
+    figures += [_ratio(bench, own, fast)] if fast else []
+    for peer in slow:
+        rates = [few / taken for taken in peer.seconds]
+        figures.append(median(bench, f"{peer.name}, {few:,} rows", "rows", rates, "1/s"))
     return figures
 
 
-def _by_dlt(url: str, backend: str, file: str | None = None) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        pipeline = dlt.pipeline(
-            pipeline_name="peer",
-            pipelines_dir=folder,
-            destination=dlt.destinations.duckdb(f"{folder}/peer.duckdb"),
-            dataset_name="loaded",
-        )
-        address = url.replace("postgresql://", "postgresql+psycopg://")
-        table = sql_table(credentials=address, table="items", schema="public", backend=backend)
-        began = time.perf_counter()
-        pipeline.run(table, loader_file_format=file)
-        return time.perf_counter() - began
+def _ratio(bench: str, own: Sequence[float], others: Sequence[Peer]) -> Figure:
+    """How many times as long as ours the best of the others takes."""
+    best = min(others, key=lambda peer: statistics.median(peer.seconds))
+    ratios = [theirs / mine for theirs, mine in zip(best.seconds, own, strict=True)]
+    return median(bench, f"{best.name}, the best / grounded", "ratio", ratios, "x")
 
 
-@contextmanager
-def _environment() -> Iterator[Path | None]:
-    """The folder of the peers' programs, or None where they could not be installed."""
-    with tempfile.TemporaryDirectory() as folder:
-        uv = [sys.executable, "-m", "uv"]
-        into = {**os.environ, "VIRTUAL_ENV": folder}
-        try:
-            subprocess.run([*uv, "venv", "--quiet", "--allow-existing", folder], check=True)
-            install = [*uv, "pip", "install", "--quiet", *PEERS]
-            subprocess.run(install, check=True, timeout=INSTALL_S, env=into)
-        except (subprocess.SubprocessError, OSError) as error:
-            sys.stderr.write(f"absent: {', '.join(PEERS)} ({type(error).__name__})\n")
-            yield None
-            return
-        yield Path(folder) / "bin"
+def _make_tables(url: str, few: int) -> None:
+    """One row to warm a program with, and fewer for the slowest."""
+    with psycopg.connect(url, autocommit=True) as live:
+        for name, count in (("one", 1), ("few", few)):
+            made = "create table {} as select * from items order by id limit {}"
+            live.execute(sql.SQL(made).format(sql.Identifier(name), sql.Literal(count)))
 
 
-def _peers(url: str, programs: Path) -> list[Peer]:
-    source = ["ingest", "--source-uri", url, "--source-table", "public.items", "--yes"]
-    ingestr = [str(programs / "ingestr"), *source, "--dest-table", "public.items"]
-    plain = {"INGESTR_DISABLE_TELEMETRY": "true", "SLING_DISABLE_TELEMETRY": "true"}
-    sling = [str(programs / "sling"), "run", "--src-conn", "PEER", "--src-stream", "public.items"]
-    address = f"{url.replace('postgresql://', 'postgres://')}?sslmode=disable"
-    return [
-        Peer("ingestr, its default", [*ingestr, "--dest-uri", "duckdb:///{out}.duckdb"], plain),
-        Peer(
-            "ingestr, connectorx",
-            [*ingestr, "--dest-uri", "duckdb:///{out}.duckdb", "--sql-backend", "connectorx"],
-            plain,
-        ),
-        Peer(
-            "sling, to Parquet",
-            [*sling, "--tgt-object", "file://{out}.parquet"],
-            {**plain, "PEER": address},
-        ),
+def _peers(url: str, programs: Mapping[str, Program], rows: int) -> list[Peer]:
+    found = [
+        _by_script(programs[name], backend, url, "items", rows)
+        for name, backends in BACKENDS.items()
+        if name in programs
+        for backend in backends
     ]
+    if "sling" in programs:
+        sling = programs["sling"]
+        name = f"sling {sling.version}, to Parquet"
+        found.append(Peer(name, lambda: sling.loads_by_sling(url, "items", rows)))
+    return found
 
 
-def _by_command(peer: Peer) -> float | None:
-    """Seconds with the program's start, as a user waits for it; None where it fails."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [part.replace("{out}", f"{folder}/peer") for part in peer.command]
-        environment = {**os.environ, **peer.environment, "HOME": folder}
-        began = time.perf_counter()
-        done = subprocess.run(
-            command, env=environment, cwd=folder, capture_output=True, timeout=RUN_S, check=False
-        )
-        taken = time.perf_counter() - began
-        if done.returncode:
-            told = (done.stderr or done.stdout).decode(errors="replace").strip()[-500:]
-            sys.stderr.write(f"absent: {peer.name} ended with {done.returncode}: {told}\n")
-            return None
-        return taken
+def _by_row(url: str, programs: Mapping[str, Program], few: int) -> list[Peer]:
+    if "dlt" not in programs:
+        return []
+    return [_by_script(programs["dlt"], backend, url, "few", few) for backend in BY_ROW]
+
+
+def _by_script(program: Program, backend: str, url: str, table: str, rows: int) -> Peer:
+    name = f"{program.name} {program.version}, {backend}"
+    return Peer(name, lambda: program.loads_by_script(backend, url, table, rows))
+
+
+def _tell(message: str) -> None:
+    sys.stderr.write(f"{message}\n")

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from tests.faults.views import Capture
 
 ROOT = Path(__file__).parents[2]
@@ -80,11 +82,18 @@ class Zygote:
         self._trial = Trial()
 
     def start(
-        self, home: Path, url: str, capture: Capture, *steps: str, die_when_merged: str = ""
+        self,
+        home: Path,
+        url: str,
+        capture: Capture,
+        *steps: str,
+        die_when_merged: str = "",
+        stop_at: str = "",
     ) -> Trial:
-        """Begin a job; ``steps`` are load, reconcile and publish.
+        """Begin a job; ``steps`` are load, reconcile and publish, or the model and export of that.
 
-        A child may be told to die when it has merged a table into raw and not yet its state.
+        A child may be told to die when it has merged a table into raw and not yet its state, or to
+        stop at a phase until it is to ``go_on``.
         """
         assert self._process.stdin is not None
         self._trial = Trial()
@@ -94,6 +103,7 @@ class Zygote:
             "capture": capture,
             "steps": " ".join(steps),
             "die_when_merged": die_when_merged,
+            "stop_at": stop_at,
         }
         self._process.stdin.write(json.dumps(job).encode() + b"\n")
         self._process.stdin.flush()
@@ -110,6 +120,17 @@ class Zygote:
         """Follow the child until a phase begins, or to its end."""
         trial = self._trial
         self._until(lambda: trial.is_over or (phase is not None and trial.reached(phase)))
+
+    def await_stop(self) -> None:
+        """Follow the child until it has stopped, or to its end."""
+        trial = self._trial
+        child = psutil.Process(trial.process)
+        self._until(lambda: trial.is_over or child.status() == psutil.STATUS_STOPPED)
+
+    def go_on(self) -> None:
+        """Let a child that has stopped go on, to its end."""
+        os.kill(self._trial.process, signal.SIGCONT)
+        self.wait()
 
     def follow(self, seconds: float) -> None:
         """Follow the child for so long, or until it says something."""

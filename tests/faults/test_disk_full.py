@@ -8,19 +8,25 @@ from pathlib import Path
 import pytest
 
 from serving import snapshot
-from tests.faults.children import Zygote
-from tests.faults.conftest import MakeSource, execute
-from tests.faults.oracle import assert_equal_to_source, in_view
-from tests.faults.views import VIEWS
+from serving.layout import building_folder
+from tests.faults.children import Trial, Zygote
+from tests.faults.conftest import execute
+from tests.faults.oracle import assert_equal_to_source, at_source, in_raw, in_view
+from tests.faults.views import VIEWS, Capture
 
-SIZE_MB = 320
-LEFT_KB = (0, 200, 1_000, 3_000, 8_000)
-"""From nothing to about as much as the work takes, so that it runs out at different places."""
+SIZE_MB = 200
+IN_LOADING: dict[Capture, list[tuple[str, int]]] = {
+    "log": [("extract", 2_000), ("normalise", 0), ("load", 2_000)],
+    "cursor": [("extract", 0), ("load", 0)],
+}
+IN_PUBLISHING = [("export", 0), ("export", 4_000), ("export", 12_000), ("index", 0), ("promote", 0)]
+"""The phase from which the disk is full, and the room that is left, in KB."""
+Job = tuple[Path, str, Capture]
 
-# Text that does not compress: about 12 MB.
+# Text that does not compress: about 6 MB.
 LONG = (
     "insert into items select i, 'long', (select string_agg(md5(i || ':' || j || ':{round}'), '') "
-    "from generate_series(1, 100) j), i from generate_series(1001, 5000) i "
+    "from generate_series(1, 100) j), i from generate_series(1001, 3000) i "
     "on conflict (id) do update set body = excluded.body, changed_at = clock_timestamp()"
 )
 
@@ -64,44 +70,48 @@ def published(home: Path) -> object:
     return snapshot.current_id(home), [in_view(home, view) for view in VIEWS]
 
 
+def on_a_full_disk(zygote: Zygote, job: Job, *steps: str, phase: str, left_kb: int) -> Trial:
+    """Do the steps on a disk that is full from a phase on, to their end."""
+    home, source, capture = job
+    trial = zygote.start(home, source, capture, *steps, stop_at=phase)
+    zygote.await_stop()
+    assert trial.last_phase == phase, trial.error
+    with filled(home.parent, left_kb):
+        before = published(home)
+        zygote.go_on()
+        assert published(home) == before
+    return trial
+
+
 @pytest.mark.parametrize("capture", ["log", "cursor"])
 def test_a_load_on_a_full_disk_fails_and_the_next_one_with_room_completes(
-    small_disk: Path, zygote: Zygote, source: str, capture: str
+    small_disk: Path, zygote: Zygote, source: str, capture: Capture
 ) -> None:
-    home = small_disk / "home"
-    kind = "log" if capture == "log" else "cursor"
-    assert zygote.run(home, source, kind, "load", "publish").status == 0
-    reasons = []
-    for number, left_kb in enumerate(LEFT_KB):
-        before = published(home)
+    job = home, *_ = small_disk / "home", source, capture
+    assert zygote.run(*job, "load", "publish").status == 0
+    for number, (phase, left_kb) in enumerate(IN_LOADING[capture]):
         execute(source, LONG.format(round=number))
-        with filled(small_disk, left_kb):
-            trial = zygote.run(home, source, kind, "load")
-            assert published(home) == before
-        reasons.append((left_kb, trial.status, trial.error))
-        trial = zygote.run(home, source, kind, "load", "publish")
+        trial = on_a_full_disk(zygote, job, "load", phase=phase, left_kb=left_kb)
+        assert trial.status == 1 and "the disk is full" in str(trial.error), (phase, trial.error)
+        trial = zygote.run(*job, "load")
         assert trial.status == 0, trial.error
-        assert_equal_to_source(source, home)
-    assert reasons[0][1] == 1, reasons
-    assert all(error is None or "the disk is full" in error for _, _, error in reasons), reasons
+        columns, rows = at_source(source, "items")
+        assert in_raw(home, "items", columns) == rows
+    assert zygote.run(*job, "publish").status == 0
+    assert_equal_to_source(source, home)
 
 
 def test_a_publish_on_a_full_disk_leaves_the_old_snapshot_and_the_next_one_publishes(
-    small_disk: Path, zygote: Zygote, make_source: MakeSource
+    small_disk: Path, zygote: Zygote, source: str
 ) -> None:
-    home, source = small_disk / "home", make_source()
-    assert zygote.run(home, source, "log", "load", "publish").status == 0
-    failed = 0
-    for number, left_kb in enumerate(LEFT_KB):
-        before = published(home)
-        execute(source, LONG.format(round=number))
-        assert zygote.run(home, source, "log", "load").status == 0
-        with filled(small_disk, left_kb):
-            trial = zygote.run(home, source, "log", "publish")
-            if trial.status != 0:
-                failed += 1
-                assert published(home) == before
-        trial = zygote.run(home, source, "log", "publish")
-        assert trial.status == 0, trial.error
-        assert_equal_to_source(source, home)
-    assert failed >= 2
+    job: Job = (small_disk / "home", source, "log")
+    assert zygote.run(*job, "load", "publish").status == 0
+    execute(source, LONG.format(round=0))
+    assert zygote.run(*job, "load", "model").status == 0
+    for phase, left_kb in IN_PUBLISHING:
+        trial = on_a_full_disk(zygote, job, "export", phase=phase, left_kb=left_kb)
+        assert trial.status == 1 and "the disk is full" in str(trial.error), (phase, trial.error)
+        assert list(building_folder(job[0]).iterdir()) == []
+    trial = zygote.run(*job, "export")
+    assert trial.status == 0, trial.error
+    assert_equal_to_source(source, job[0])

@@ -81,16 +81,24 @@ def _view(name: str) -> DeclaredView:
     )
 
 
-def publish(home: Path, told: Callable[[str], None] = lambda phase: None) -> str:
+def make_views(warehouse: Path) -> None:
+    """Make the agent views, as dbt would; the writer's lock is held."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("create schema if not exists agents")
+        for name, query in VIEWS.items():
+            connection.execute(
+                f"create or replace table agents.{name} as {query} where _deleted_at is null"
+            )
+
+
+def publish(
+    home: Path, told: Callable[[str], None] = lambda phase: None, *, makes_views: bool = True
+) -> str:
     """Make the views and publish them, telling each phase; return the snapshot's id."""
-    told("model")
     with writing(home) as warehouse:
-        with duckdb.connect(str(warehouse)) as connection:
-            connection.execute("create schema if not exists agents")
-            for name, query in VIEWS.items():
-                connection.execute(
-                    f"create or replace table agents.{name} as {query} where _deleted_at is null"
-                )
+        if makes_views:
+            told("model")
+            make_views(warehouse)
         told("export")
         candidate = snapshot.export_views(home, declarations())
     try:

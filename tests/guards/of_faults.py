@@ -1,8 +1,16 @@
-"""The guards against kills, full disks, clocks and moving keys."""
+"""The guards against kills, full disks, clocks, lost logs, two at once and moving keys."""
 
 from tests.guards.guard import Guard
 
 _KILLS = "tests/faults/test_kills_anywhere.py::test_two_hundred_kills_from_extraction_to"
+
+_TWO_AT_ONCE = (
+    "faults/test_two_at_once.py::test_two_runs_started_at_once_both_end_well_and_double_nothing"
+)
+_FULL_DISK = (
+    "tests/faults/test_disk_full.py::"
+    "test_a_publish_on_a_full_disk_leaves_the_old_snapshot_and_the_next_one_publishes"
+)
 
 
 def _guard(what: str, file: str, old: str, new: str, *tests: str) -> Guard:
@@ -103,6 +111,22 @@ FAULTS = [
         "test_a_retry_by_key_takes_no_value_from_a_row_that_has_taken_its_key",
     ),
     _guard(
+        "a table that is read anew lets go of what waited and is gone",
+        "log_capture/capture.py",
+        "self._batch.whole.add(name)",
+        "pass",
+        "log_capture/test_chosen_rows.py::"
+        "test_a_reload_while_keys_move_ends_in_what_the_source_holds",
+    ),
+    _guard(
+        "a prepared transaction is found",
+        "log_capture/open_transactions.py",
+        "from pg_prepared_xacts",
+        "from pg_prepared_xacts where false",
+        "log_capture/test_open_transactions.py::"
+        "test_a_transaction_that_is_prepared_is_told_with_the_statement_that_ends_it",
+    ),
+    _guard(
         "the wait for a slot is told",
         "log_capture/new_slot.py",
         'self.told(f"a new slot waits for {named}; {waited:,.0f} s so far")',
@@ -157,6 +181,13 @@ FAULTS = [
         "test_a_changed_type_fails_loudly_and_does_not_poison_later_loads",
     ),
     _guard(
+        "memory for each column of a wide table",
+        "load.py",
+        "FOLDED_COLUMN_MB = 512, 1",
+        "FOLDED_COLUMN_MB = 512, 0",
+        "log_capture/test_types.py::test_a_change_of_a_table_of_fifteen_hundred_columns_arrives",
+    ),
+    _guard(
         "a raw table that was dropped",
         "lost_tables.py",
         "    if lost:\n",
@@ -169,8 +200,15 @@ FAULTS = [
         "load.py",
         "    if unfinished.exists():\n",
         "    if False:\n",
-        "ingestion/test_first_load.py::"
-        "test_a_first_load_killed_anywhere_neither_loses_nor_doubles_a_row",
+        "log_capture/test_positions.py::"
+        "test_a_load_that_was_interrupted_before_its_folder_was_restored_costs_no_row",
+    ),
+    _guard(
+        "a working folder that was wiped",
+        "load.py",
+        "    if is_new and warehouse_path(home).exists():\n",
+        "    if False:\n",
+        "log_capture/test_positions.py::test_a_working_folder_that_was_wiped_costs_no_row",
     ),
     _guard(
         "the shrink guard",
@@ -200,10 +238,77 @@ FAULTS = [
     _guard(
         "a full disk is named",
         "faults.py",
-        "isinstance(cause, OSError) and cause.errno == errno.ENOSPC",
-        "False",
+        "if any(map(_is_full_disk, _chain(error))):",
+        "if False:",
         "faults/test_disk_full.py::"
         "test_a_load_on_a_full_disk_fails_and_the_next_one_with_room_completes",
+    ),
+    Guard(
+        "a full disk is named by a publish",
+        "serving/full_disk.py",
+        "if not _is_behind(error):",
+        "if True:",
+        (_FULL_DISK,),
+    ),
+    Guard(
+        "a pointer is replaced whole",
+        "serving/snapshot_store.py",
+        'draft = path.with_name(f"{path.name}.new")',
+        "draft = path",
+        (_FULL_DISK,),
+    ),
+    Guard(
+        "a publish that failed gives its room back",
+        "serving/snapshot_build.py",
+        "        discard(candidate)\n        raise\n",
+        "        raise\n",
+        (_FULL_DISK,),
+    ),
+    _guard(
+        "one load of a source at a time",
+        "load.py",
+        'with FileLock(folder / f"{name}.lock"):',
+        "if True:",
+        _TWO_AT_ONCE,
+    ),
+    _guard(
+        "one writer of the warehouse at a time",
+        "warehouse.py",
+        'FileLock(path.with_suffix(".lock"))',
+        "FileLock(path.with_suffix(f\".{__import__('os').getpid()}\"))",
+        _TWO_AT_ONCE,
+    ),
+    Guard(
+        "an older snapshot replaces no newer one",
+        "serving/snapshot.py",
+        "if newest > candidate.snapshot_id:",
+        "if False:",
+        (
+            "tests/publishing/test_snapshot_promotion.py::"
+            "test_a_live_candidate_is_not_swept_and_an_older_one_cannot_replace_a_newer",
+        ),
+    ),
+    _guard(
+        "a gap of a slot that was lost",
+        "log_capture/plan.py",
+        "if slot.is_lost or slot.confirmed_lsn is None:",
+        "if slot.confirmed_lsn is None:",
+        "faults/test_lost_log.py::test_a_lost_slot_is_told_and_the_gap_is_read_anew",
+    ),
+    _guard(
+        "an alarm before a slot is lost",
+        "log_capture/slot.py",
+        "ALARM_SHARE = 0.5",
+        "ALARM_SHARE = 1.1",
+        "log_capture/test_slot.py::test_an_alarm_comes_at_half_of_what_the_server_keeps",
+    ),
+    _guard(
+        "a slot that a dead server could not move",
+        "log_capture/capture.py",
+        "except (psycopg.Error, CaptureRefused):",
+        "except CaptureRefused:",
+        "faults/test_server_killed.py::"
+        "test_a_server_killed_after_its_log_was_read_costs_no_load_and_doubles_nothing",
     ),
     _guard(
         "a server that is gone is named",
@@ -223,19 +328,29 @@ FAULTS = [
     ),
 ]
 
+# Not among them, for other guards mend what they let through: a slot that moves before the load,
+# which raw's own position shows as a gap, so that the table is read anew; and a merge of several
+# transactions, which the next load repeats, but for long values that no random kill has met.
 IN_HUNDREDS_OF_KILLS = [
     Guard(
-        "the slot moves after the load, under random kills",
-        "ingestion/log_capture/capture.py",
-        "        if self._positions:\n            noted",
-        "        self.confirm()\n        if self._positions:\n            noted",
+        "a position counts from when its rows came, under random kills",
+        "ingestion/log_capture/positions.py",
+        "is_whole = load_id in ended",
+        "is_whole = True",
         (f"{_KILLS}_publishing_lose_and_double_nothing",),
     ),
     Guard(
-        "a merge is one transaction, under random kills",
-        "ingestion/destination.py",
-        "known.supports_transactions = True",
-        "known.supports_transactions = False",
+        "a working folder that was wiped, under random kills",
+        "ingestion/load.py",
+        "    if is_new and warehouse_path(home).exists():\n",
+        "    if False:\n",
+        (f"{_KILLS}_publishing_lose_and_double_nothing",),
+    ),
+    Guard(
+        "a load that did not end, under random kills",
+        "ingestion/load.py",
+        "    if unfinished.exists():\n",
+        "    if False:\n",
         (f"{_KILLS}_publishing_lose_and_double_nothing",),
     ),
 ]

@@ -1,6 +1,7 @@
 """A new slot waits for the transactions that are open at the source, and says for whom."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from ingestion.load import load_source
 from ingestion.log_capture import check_source
 from ingestion.spec import SourceSpec, SqlDatabaseSource
 from tests.log_capture.conftest import Database
+from tests.servers import Postgres, server_folder
 
 CREATE = "create table items (id bigint primary key, name text)"
 SLOTS = "select count(*) from pg_replication_slots where database = current_database()"
@@ -86,3 +88,42 @@ def test_the_check_names_what_the_first_load_will_wait_for_and_nothing_after_it(
     database.load(captured)
     writer.execute("update items set name = 'c'")
     assert check_source("own", captured, database.home).awaited == []
+
+
+@pytest.fixture
+def two_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A database of a server that lets transactions commit in two steps; we look at once."""
+    monkeypatch.setattr("ingestion.log_capture.new_slot.LOOK_S", 0.1)
+    with server_folder() as folder:
+        server = Postgres(folder)
+        server.start()
+        monkeypatch.setenv("SOURCES__OWN__URL", server.url())
+        database = Database(server.url(), tmp_path)
+        try:
+            database.execute("alter system set max_prepared_transactions = 1", CREATE)
+            server.stop()
+            server.start()
+            yield database
+        finally:
+            server.stop()
+
+
+def test_a_transaction_that_is_prepared_is_told_with_the_statement_that_ends_it(
+    two_step: Database, captured: SourceSpec
+) -> None:
+    assert isinstance(captured, SqlDatabaseSource)
+    prepared = "begin; insert into items values (1, 'a'); prepare transaction 'it''s first'"
+    two_step.execute(*prepared.split("; "))
+    ending = "a prepared transaction of role postgres in postgres"
+    (awaited,) = check_source("own", captured, two_step.home).awaited
+    assert awaited.startswith(ending) and awaited.endswith("(`rollback prepared 'it''s first'`)")
+    told = list[str]()
+
+    def commit_it(message: str) -> None:
+        told.append(message)
+        if f"waits for {ending}" in message:
+            two_step.execute("commit prepared 'it''s first'")
+
+    load_source("own", captured, two_step.home, on_progress=commit_it)
+    assert [message for message in told if "`rollback prepared 'it''s first'`" in message]
+    assert two_step.raw("select id, name from own.items") == [(1, "a")]

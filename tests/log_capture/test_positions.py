@@ -1,6 +1,10 @@
 """Where raw is in the log, after loads that died at any of their steps."""
 
+import shutil
+
+import dlt
 import duckdb
+import pytest
 
 from ingestion.load import load_source
 from ingestion.log_capture.positions import Held, Noted, held_positions, note_positions
@@ -68,3 +72,33 @@ def test_some_rows_of_a_load_by_several_transactions_prove_no_position(
     noted(database, "2", is_straight=True)
     rows_of_load(database, "2")
     assert held_positions(database.home, "own")["items"] == before
+
+
+def test_a_load_that_was_interrupted_before_its_folder_was_restored_costs_no_row(
+    database: Database, captured: SourceSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.execute(CREATE, "insert into items values (1, 'a'), (2, 'b')")
+    database.load(captured)
+    shutil.rmtree(database.home / "dlt")
+    database.execute("update items set name = 'c' where id = 2")
+
+    def interrupt(pipeline: dlt.Pipeline) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(dlt.Pipeline, "sync_destination", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            database.load(captured)
+    database.load(captured)
+    assert database.raw("select id, name from own.items order by id") == [(1, "a"), (2, "c")]
+
+
+def test_a_working_folder_that_was_wiped_costs_no_row(
+    database: Database, captured: SourceSpec
+) -> None:
+    database.execute(CREATE, "insert into items values (1, 'a'), (2, 'b')")
+    database.load(captured)
+    shutil.rmtree(database.home / "dlt")
+    database.execute("update items set name = 'c' where id = 2")
+    database.load(captured)
+    assert database.raw("select id, name from own.items order by id") == [(1, "a"), (2, "c")]

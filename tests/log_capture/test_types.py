@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from ingestion.spec import SourceSpec
 from tests.log_capture.conftest import Database, Declare, of_items
 
 SETUP = [
@@ -144,3 +145,18 @@ def _rows() -> list[list[str]]:
 def _text(rows: list[tuple[object, ...]]) -> list[str]:
     """NaN equals itself as text."""
     return [repr(row) for row in rows]
+
+
+def test_a_change_of_a_table_of_fifteen_hundred_columns_arrives(
+    database: Database, captured: SourceSpec
+) -> None:
+    columns = ", ".join(f"c{number} int" for number in range(1_500))
+    database.execute(
+        f'create table items (id bigint primary key, {columns}, "select" text)',
+        "insert into items (id, c7) values (1, 1), (2, 1)",
+    )
+    database.load(captured)
+    database.execute("update items set c1499 = 9, \"select\" = 'x' where id = 2")
+    database.load(captured)
+    read = 'select id, c7, c1499, "select" from own.items order by id'
+    assert database.raw(read) == [(1, 1, None, None), (2, 1, 9, "x")]

@@ -170,13 +170,18 @@ def test_asked_twice_it_tells_the_receipt_of_the_first(erased: Erased) -> None:
     assert told["already_done"] and told["receipt"]["erasure_id"] == erased.receipt["erasure_id"]
 
 
-def test_a_comparison_and_a_first_load_from_nothing_do_not_bring_her_back(erased: Erased) -> None:
+def test_a_comparison_a_reload_and_a_first_load_from_nothing_do_not_bring_her_back(
+    erased: Erased,
+) -> None:
     compared = grounded(erased.home, "source", "reconcile", "helpdesk", "--json")
     assert compared.status == 0
     assert {name: table["missing"] for name, table in compared.lines()[-1]["tables"].items()} == {
         "tickets": 0,
         "comments": 0,
     }
+    reloaded = grounded(erased.home, "source", "reload", "helpdesk", "--json")
+    assert reloaded.status == 0, reloaded.err
+    assert reloaded.lines()[-1]["tables"]["tickets"]["withheld"] > 0
     (erased.home / "warehouse.duckdb").unlink()
     shutil.rmtree(erased.home / "dlt")
     done = grounded(erased.home, "run")
