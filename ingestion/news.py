@@ -14,7 +14,7 @@ import psycopg
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from ingestion.connection import connect
+from ingestion.connection import connect, reads_home
 from ingestion.databases import open_engine
 from ingestion.faults import explain
 from ingestion.file_listing import is_settled, list_files
@@ -45,9 +45,10 @@ class News(Protocol):
 def news_of(name: str, spec: SourceSpec, home: Path) -> News | None:
     """Return what looks at a source; None for an API, which has to be asked for its rows.
 
-    Its errors are SourceFailed and MissingSecret, as those of a load.
+    None too for what we write ourselves: each answer would be news in the audit log. The errors of
+    a look are SourceFailed and MissingSecret, as those of a load.
     """
-    if isinstance(spec, RestApiSource):
+    if isinstance(spec, RestApiSource) or reads_home(spec):
         return None
     secret = connect(name, spec, home).url
     url = secret.get_secret_value()

@@ -3,18 +3,15 @@
 models brought up to date -> the same models, whole and compared -> rows that differed, by model
 """
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import dagster as dg
 
 from ingestion.warehouse import writing
 from orchestration import dbt_runner
 from orchestration.errors import TransformFailed
-from orchestration.resources import Settings
+from orchestration.resources import Settings, comparing_in_full
 
-COMPARE = "GROUNDED_COMPARE_IN_FULL"
 _JOB = "compare_models"
 _RUN = ("run", "--select", "config.materialized:keyed")
 
@@ -28,7 +25,7 @@ def differing_rows(settings: Settings, on_wait: Callable[[str], None]) -> dict[s
         # What was loaded since the last build is a change, and no difference.
         for _ in dbt_runner.run(settings.dbt_build, _RUN):
             pass
-        with _comparing():
+        with comparing_in_full():
             ended = list(dbt_runner.run(settings.dbt_build, _RUN))
     return {name: rows for name, rows in map(_differed, ended) if rows}
 
@@ -61,16 +58,6 @@ def agreement_schedule(settings: Settings) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Compares every keyed model with a build of everything",
     )
-
-
-@contextmanager
-def _comparing() -> Iterator[None]:
-    """Tell dbt's macros, which read the environment alone while they run."""
-    os.environ[COMPARE] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[COMPARE]
 
 
 def _differed(event: dbt_runner.RawEvent) -> tuple[str, int]:

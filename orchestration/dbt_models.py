@@ -78,7 +78,7 @@ def dbt_models(
             arguments = list(_WARM if kept else _WHOLE)
             arguments += ["--full-refresh"] if is_fresh else []
             arguments += _selection(context, declared, translator)
-            without = _not_loaded(warehouse, declared)
+            without = [f"source:{name}+" for name in not_loaded(warehouse, declared)]
             arguments += ["--exclude", *without] if without else []
             try:
                 parsed = kept.manifest if kept else None
@@ -130,15 +130,15 @@ def _refuse_unproven(context: dg.AssetExecutionContext, settings: Settings) -> N
     )
 
 
-def _not_loaded(warehouse: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """Name dbt's selectors of sources that have no raw table yet, and all that needs them."""
+def not_loaded(warehouse: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Name the sources (``source.table``) that have no raw table yet: nothing of them is built."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         found = connection.execute(
             "select table_schema, table_name from information_schema.tables"
         ).fetchall()
     there = set(found)
     return sorted(
-        f"source:{node['source_name']}.{node['name']}+"
+        f"{node['source_name']}.{node['name']}"
         for node in manifest["sources"].values()
         if (node["schema"], node["identifier"]) not in there
     )

@@ -10,6 +10,8 @@ GROUNDED_AUDIT_DAYS      how many days of the audit log are kept; default all
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 KEY_VARIABLE = "GROUNDED_PRIVACY_KEY"
 OLD_KEY_VARIABLE = "GROUNDED_PRIVACY_KEY_OLD"
+_COMPARE_VARIABLE = "GROUNDED_COMPARE_IN_FULL"
 # dbt scrubs the values of variables with this prefix from everything that it writes.
 _DBT_KEY_VARIABLE = "DBT_ENV_SECRET_PRIVACY_KEY"
 
@@ -131,6 +134,16 @@ def prepare_environment(settings: Settings) -> None:
     os.environ[_DBT_KEY_VARIABLE] = key
     # Ingestion keeps the erased out by a key of its own, which opens no pseudonym.
     os.environ[KEY_VARIABLE_OF_ERASURE] = derived_key(key)
+
+
+@contextmanager
+def comparing_in_full() -> Iterator[None]:
+    """Let keyed models compare all they hold; dbt's macros read the environment while they run."""
+    os.environ[_COMPARE_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_COMPARE_VARIABLE]
 
 
 def privacy_key(settings: Settings) -> str:

@@ -12,8 +12,10 @@ from typing import Any
 
 import dagster as dg
 
+from ingestion.warehouse import writing
 from orchestration import dbt_runner
 from orchestration.cycle import Cycle
+from orchestration.dbt_models import not_loaded
 from orchestration.definitions import build_definitions
 from orchestration.kept import Kept
 from orchestration.manifest import newest_file, read_manifest
@@ -53,6 +55,7 @@ class Warm:
         self._in_full: dg.Definitions | None = None
         self._kept: dg.Definitions | None = None
         self._staged: list[dg.AssetKey] = []
+        self._missing: set[str] = set()
         self._jobs: dict[tuple[bool, frozenset[dg.AssetKey]], dg.JobDefinition] = {}
 
     @property
@@ -83,8 +86,13 @@ class Warm:
         return ended
 
     def follow(self, tables: Collection[str]) -> Ended:
-        """Bring what is made of these raw tables (``source/table``) up to date, and publish."""
+        """Bring what is made of these raw tables (``source/table``) up to date, and publish.
+
+        What has been loaded for the first time has no models yet: those are built in full.
+        """
         assert self._kept is not None, "nothing is kept before a run in full"
+        if self._missing.intersection(tables):
+            return self.run_in_full()
         raw = dg.AssetSelection.keys(*tables)
         made = raw.downstream() - raw
         # Views over raw tables are as they were; what is kept as a table has to follow.
@@ -108,6 +116,9 @@ class Warm:
             and node["schema"] == "staging"
             and node["config"]["materialized"] != "view"
         ]
+        with writing(self._settings.home) as warehouse:
+            missing = not_loaded(warehouse, declared)
+        self._missing = {name.replace(".", "/", 1) for name in missing}
         kept = Kept(
             manifest=manifest,
             declared=declared,

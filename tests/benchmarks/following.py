@@ -83,7 +83,7 @@ def measured(home: Path, commits: int, rate: float, rows: int) -> list[Figure]:
     reader.start()
     done = Commits()
     try:
-        _run(home, commits, rate, rows, done)
+        _run(home, commits, rate, rows, done, told)
     finally:
         process.terminate()
         process.wait()
@@ -91,7 +91,14 @@ def measured(home: Path, commits: int, rate: float, rows: int) -> list[Figure]:
     return _figures(done, told[WARM_UP:], rate)
 
 
-def _run(home: Path, commits: int, rate: float, rows: int, done: Commits) -> None:
+def _run(
+    home: Path,
+    commits: int,
+    rate: float,
+    rows: int,
+    done: Commits,
+    told: list[dict[str, Any]],
+) -> None:
     stop = threading.Event()
     lock = threading.Lock()
     writer = threading.Thread(target=_write, args=(home, rate, rows, commits, done, stop, lock))
@@ -99,6 +106,9 @@ def _run(home: Path, commits: int, rate: float, rows: int, done: Commits) -> Non
     try:
         with connect(home, "support_agent") as agent:
             while len(done.seconds) < commits and writer.is_alive():
+                failed = [problem for status in told for problem in status["problems"]]
+                if failed:
+                    raise SystemExit(f"a cycle failed: {failed[0]}")
                 with lock:
                     waiting = list(done.at.items())
                 for order, (channel, committed) in waiting:
@@ -180,9 +190,6 @@ def _figures(done: Commits, told: list[dict[str, Any]], rate: float) -> list[Fig
     figures.append(Figure(bench, "grounded", "changes offered", rate, "a second", 1))
     if done.behind:
         sys.stdout.write(f"the writer was over a second late {done.behind} times\n")
-    failed = [problem for status in told for problem in status["problems"]]
-    for problem in sorted(set(failed)):
-        sys.stdout.write(f"a cycle failed: {problem}\n")
     return figures
 
 
