@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from serving.catalog import (
     CATALOG_FILE,
@@ -41,6 +41,14 @@ PIN_S = 900.0
 WATCH_S = 1.0
 
 
+class ViewColumns(NamedTuple):
+    """The columns of one view, the names of all, and of the masked; nobody changes them."""
+
+    all: list[Column]
+    names: list[str]
+    masked: list[str]
+
+
 class OpenSnapshot:
     """One snapshot's files, each opened at its first use; shared by threads and agents."""
 
@@ -62,13 +70,17 @@ class OpenSnapshot:
         self._lookups: dict[str, LookupStore] = {}
         self._sandboxes: dict[str, SqlSandbox] = {}
         self._index: SearchIndex | None = None
-        self._columns: dict[str, list[Column]] = {}
+        self._columns: dict[str, ViewColumns] = {}
 
     def lookup(self, store: Store, view: CatalogView) -> LookupStore:
         """The lookups of one store."""
         path = store.lookup
         if path is None:
             raise ServingError(f"{view.name} has no lookup file in this snapshot")
+        known = self._lookups.get(path)
+        return known or self._open_lookup(path, view)
+
+    def _open_lookup(self, path: str, view: CatalogView) -> LookupStore:
         with self._lock:
             opened = self._lookups.get(path)
             if opened is None:
@@ -76,11 +88,14 @@ class OpenSnapshot:
                 self._closing.callback(opened.close)
             return opened
 
-    def columns(self, view: CatalogView) -> list[Column]:
+    def columns(self, view: CatalogView) -> "ViewColumns":
         """The columns of a view as an answer tells them."""
         known = self._columns.get(view.name)
         if known is None:
-            known = self._columns[view.name] = view_columns(view)
+            columns = view_columns(view)
+            known = self._columns[view.name] = ViewColumns(
+                columns, [one.name for one in columns], [one.name for one in columns if one.masked]
+            )
         return known
 
     def sandbox(self, agent: CatalogAgent) -> SqlSandbox:
@@ -165,23 +180,31 @@ class Snapshots:
 
     def _take(self, snapshot_id: str | None) -> tuple[str, OpenSnapshot]:
         with self._lock:
-            self._watch()
+            if self._watching is None:
+                self._watch()
             wanted = self._pin(snapshot_id) if snapshot_id else self._look_up_current()
-            try:
-                opened = self._opened(wanted)
-            except NoSnapshot:
-                if snapshot_id:
-                    raise
-                # Withdrawn between the look at the pointer and now: another answers already.
-                self._seen = None
-                wanted = self._look_up_current()
-                opened = self._opened(wanted)
+            opened = self._open.get(wanted)
+            if opened is None:
+                wanted, opened = self._newly_opened(wanted, is_pin=snapshot_id is not None)
             self._leases[wanted] = self._leases.get(wanted, 0) + 1
         return wanted, opened
+
+    def _newly_opened(self, wanted: str, *, is_pin: bool) -> tuple[str, OpenSnapshot]:
+        try:
+            return wanted, self._opened(wanted)
+        except NoSnapshot:
+            if is_pin:
+                raise
+            # Withdrawn between the look at the pointer and now: another answers already.
+            self._seen = None
+            wanted = self._look_up_current()
+            return wanted, self._opened(wanted)
 
     def _give_back(self, snapshot_id: str) -> None:
         with self._lock:
             self._leases[snapshot_id] -= 1
+            if len(self._open) == 1 and snapshot_id == self._current:
+                return
             unused = self._unused()
         for one in unused:
             one.close()
@@ -218,10 +241,9 @@ class Snapshots:
 
     def _watch(self) -> None:
         """Let go of withdrawn snapshots also while nobody asks: an erasure waits for it."""
-        if self._watching is None:
-            self._watching = threading.Event()
-            arguments = (weakref.ref(self), self._watching)
-            threading.Thread(target=_watch, args=arguments, daemon=True).start()
+        self._watching = threading.Event()
+        arguments = (weakref.ref(self), self._watching)
+        threading.Thread(target=_watch, args=arguments, daemon=True).start()
 
     def _is_withdrawn(self, snapshot_id: str) -> bool:
         opened = self._open.get(snapshot_id)
@@ -259,8 +281,6 @@ class Snapshots:
 
     def _unused(self) -> list[OpenSnapshot]:
         """Take out what is neither current, nor pinned lately, nor being read."""
-        if len(self._open) == 1 and self._current in self._open:
-            return []
         wanted = {self._current, *self._pins}
         names = [name for name in self._open if name not in wanted and not self._leases.get(name)]
         for name in names:

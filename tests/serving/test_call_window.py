@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from serving.catalog import Limits
 from serving.errors import RateLimited
-from serving.rates import TOLD_AFTER, WINDOW_S, Rates, repeated
+from serving.minute import WINDOW_S
+from serving.rates import TOLD_AFTER, Rates, repeated
 
 
 class Clock:
