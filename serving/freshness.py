@@ -28,7 +28,7 @@ def assess(view: CatalogView, now: datetime) -> Freshness:
     return Freshness.unchecked(
         table=view.name,
         data_as_of=view.data_as_of,
-        age_s=round(max(age, 0.0), 3),
+        age_s=max(int(age * 1_000), 0) / 1_000,
         limit_s=limit,
         status="stale" if stale else "fresh" if known else "unknown",
     )

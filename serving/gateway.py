@@ -65,7 +65,7 @@ class Call:
         pin: str | None = None,
         replayed_at: datetime | None = None,
     ) -> None:
-        self.started = time.perf_counter()
+        self.started = time.perf_counter_ns()
         self.query_id = os.urandom(16).hex()
         self.tool, self.arguments = tool, arguments
         self.agent, self.surface, self.caller = agent, surface, caller
@@ -73,7 +73,8 @@ class Call:
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the call came in."""
-        return round((time.perf_counter() - self.started) * 1_000, 3)
+        # Whole microseconds: rounding a float takes longer than two looks at the clock.
+        return (time.perf_counter_ns() - self.started) // 1_000 / 1_000
 
 
 class Gateway:

@@ -7,10 +7,12 @@ It is started by its path with an empty environment, and imports the standard li
 """
 
 import json
+import math
 import resource
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -120,31 +122,71 @@ def _describe(connection: duckdb.DuckDBPyConnection, views: list[str]) -> Messag
     }
 
 
+class _Alarm:
+    """Interrupts a statement that is past its time; one thread for all, as starting one is slow.
+
+    It sleeps until a statement would be late and looks then whether it still runs, so that one that
+    is answered in time wakes nobody.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+        self._until = self._sleeps_until = math.inf
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def set(self, cursor: duckdb.DuckDBPyConnection, seconds: float) -> None:
+        """Interrupt this cursor after so many seconds."""
+        with self._changed:
+            self._cursor, self._until = cursor, time.monotonic() + seconds
+            if self._until < self._sleeps_until:
+                self._changed.notify()
+
+    def stop(self) -> None:
+        """Interrupt nothing until it is set again."""
+        with self._changed:
+            self._cursor, self._until = None, math.inf
+
+    def _watch(self) -> None:
+        with self._changed:
+            while True:
+                left = self._until - time.monotonic()
+                if left <= 0 and self._cursor is not None:
+                    self._cursor.interrupt()
+                    self._cursor, self._until = None, math.inf
+                    continue
+                self._sleeps_until = self._until
+                self._changed.wait(None if left == math.inf else left)
+
+
 class _Worker:
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, to_json: Callable[[Any], Any]
+        self, connection: duckdb.DuckDBPyConnection, alarm: _Alarm, to_json: Callable[[Any], Any]
     ) -> None:
         self._connection = connection
+        self._alarm = alarm
         self._to_json = to_json
+        self._cursor = connection.cursor()
 
     def answer(self, request: Message) -> Message:
-        """Run one request on a cursor of its own, so that nothing is left for the next."""
+        """Run one request on a cursor that no other request has had."""
         _limit_cpu(request["seconds"])
-        cursor = self._connection.cursor()
-        alarm = threading.Timer(request["seconds"], cursor.interrupt)
-        alarm.daemon = True
-        alarm.start()
+        self._alarm.set(self._cursor, request["seconds"])
         try:
             if request["op"] == "explain":
-                return self._explain(cursor, request["sql"])
-            return self._run(cursor, request)
+                return self._explain(self._cursor, request["sql"])
+            return self._run(self._cursor, request)
         except (duckdb.Error, MemoryError) as error:
             return {"error": type(error).__name__, "text": str(error)}
         except (ValueError, OverflowError, RuntimeError) as error:
             return {"error": "Unreadable", "text": type(error).__name__}
         finally:
-            alarm.cancel()
-            cursor.close()
+            self._alarm.stop()
+
+    def forget(self) -> None:
+        """Leave nothing for the next request, while nobody waits for it."""
+        self._cursor.close()
+        self._cursor = self._connection.cursor()
 
     def _run(self, cursor: duckdb.DuckDBPyConnection, request: Message) -> Message:
         cursor.execute(request["sql"])
@@ -206,13 +248,14 @@ def main() -> None:
         return
     # The client loads its time zones on first use.
     connection.execute("select timestamptz '2000-01-01'").fetchall()
+    worker = _Worker(connection, _Alarm(), to_json)
     # A deleted folder takes no files, whatever a statement may try.
     Path.cwd().rmdir()
     limit_process(start["memory_mb"], len(files))
     write_message(replies, {"columns": columns})
-    worker = _Worker(connection, to_json)
     while (request := read_message(requests)) is not None:
         write_message(replies, worker.answer(request))
+        worker.forget()
 
 
 if __name__ == "__main__":
