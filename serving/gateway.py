@@ -80,13 +80,18 @@ class Call:
 class Gateway:
     """Answers every agent of one home; shared by the threads of a process."""
 
-    def __init__(self, home: Path, embedder: Callable[[], Embedder] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        embedder: Callable[[], Embedder] | None = None,
+        shared_folder: Path | None = None,
+    ) -> None:
         self.home = home
         self._embedders = Embedders(home, embedder)
         self.metrics = Metrics()
         self._cache = AnswerCache()
         self._snapshots = Snapshots(home, self._embedders, on_close=self._cache.drop)
-        self._rates = Rates()
+        self._rates = Rates(folder=shared_folder)
         self._long_calls = FairQueue(max(4, 2 * (os.cpu_count() or 1)))
         self._audit = AuditLog(home)
 
@@ -178,6 +183,7 @@ class Gateway:
     def close(self) -> None:
         """Close all files and worker processes that nobody uses."""
         self._snapshots.close()
+        self._rates.close()
         self._audit.close()
 
     def _admit(self, call: Call, agent: str, current: OpenSnapshot) -> CatalogAgent:

@@ -4,6 +4,7 @@ pointer file, looked at on each call -> OpenSnapshot: files opened once, closed 
 """
 
 import fcntl
+import logging
 import os
 import threading
 import time
@@ -32,6 +33,8 @@ from serving.snapshot_store import current_id, open_snapshot
 
 if TYPE_CHECKING:
     from serving.search import SearchIndex
+
+logger = logging.getLogger(__name__)
 
 # Older snapshots kept open for the conversations that are pinned to them.
 KEPT_PINS = 2
@@ -68,7 +71,10 @@ class OpenSnapshot:
         # Before the snapshot is let go: its rows are gone from here when it may be deleted.
         self._closing.callback(on_close, catalog.snapshot_id)
         self._lookups: dict[str, LookupStore] = {}
-        self._sandboxes: dict[str, SqlSandbox] = {}
+        # One of its own: a process takes longer to start than a lookup may wait.
+        self._sandbox_lock = threading.Lock()
+        self._sandboxes: dict[tuple[str, ...], SqlSandbox] = {}
+        self._before: dict[str, SqlSandbox] = {}
         self._index: SearchIndex | None = None
         self._columns: dict[str, ViewColumns] = {}
 
@@ -100,15 +106,32 @@ class OpenSnapshot:
 
     def sandbox(self, agent: CatalogAgent) -> SqlSandbox:
         """The worker processes that run one agent's SQL on that agent's files alone."""
-        with self._lock:
-            opened = self._sandboxes.get(agent.name)
+        # An agent whose pin shows it less than this snapshot holds for it has files of its own.
+        key = agent.name, *sorted(agent.stores)
+        with self._sandbox_lock:
+            opened = self._sandboxes.get(key)
             if opened is None:
                 files = {name: self._folder / store.duckdb for name, store in agent.stores.items()}
-                opened = self._sandboxes[agent.name] = SqlSandbox(
-                    files, agent.limits, max_workers=agent.limits.concurrent
+                opened = self._sandboxes[key] = SqlSandbox(
+                    files,
+                    agent.limits,
+                    max_workers=agent.limits.concurrent,
+                    before=self._before.pop(agent.name, None),
                 )
                 self._closing.callback(opened.close)
             return opened
+
+    def succeed(self, before: "OpenSnapshot") -> None:
+        """Let the agents' sandboxes begin with the workers that they have in another snapshot."""
+        with before._sandbox_lock:
+            self._before = {name: one for (name, *_), one in before._sandboxes.items()}
+
+    def take_over_workers(self) -> None:
+        """Have the workers open this snapshot's files before anybody waits for them."""
+        for name in list(self._before):
+            if (agent := self.catalog.agents.get(name)) is not None:
+                self.sandbox(agent)
+        self._before.clear()
 
     def index(self) -> "SearchIndex | None":
         """The search index, None where this snapshot has none."""
@@ -169,6 +192,7 @@ class Snapshots:
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._current: str | None = None
+        self._before: str | None = None
         self._open: dict[str, OpenSnapshot] = {}
         self._leases: dict[str, int] = {}
         self._pins: dict[str, float] = {}
@@ -257,8 +281,10 @@ class Snapshots:
             return current_id(self._home)
         seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if self._current is None or seen != self._seen:
-            self._current = current_id(self._home)
+            before, self._current = self._current, current_id(self._home)
             self._seen = seen
+            if before != self._current:
+                self._before = before
         return self._current
 
     def _pin(self, snapshot_id: str) -> str:
@@ -277,7 +303,28 @@ class Snapshots:
             folder, catalog = open_snapshot(self._home, snapshot_id)
             opened = OpenSnapshot(folder, catalog, self._embedder, self._on_close)
             self._open[snapshot_id] = opened
+            if snapshot_id == self._current and self._before in self._open:
+                self._succeed(self._before, snapshot_id)
         return opened
+
+    def _succeed(self, before: str, after: str) -> None:
+        """Hand the workers on in a thread; both snapshots stay open until that is done."""
+        opened = self._open[after]
+        opened.succeed(self._open[before])
+        for name in (before, after):
+            self._leases[name] = self._leases.get(name, 0) + 1
+
+        def take_over() -> None:
+            try:
+                opened.take_over_workers()
+            except (OSError, ServingError) as error:
+                # A statement starts a worker of its own, and tells what is wrong.
+                logger.warning("workers were not handed on: %s", type(error).__name__)
+            finally:
+                self._give_back(before)
+                self._give_back(after)
+
+        threading.Thread(target=take_over, daemon=True).start()
 
     def _unused(self) -> list[OpenSnapshot]:
         """Take out what is neither current, nor pinned lately, nor being read."""

@@ -58,11 +58,7 @@ class WorkerProcess:
     """A worker that has been started, perhaps not yet ready; used by one thread at a time."""
 
     def __init__(self, files: Mapping[str, Path], limits: Limits) -> None:
-        missing = [view for view, path in files.items() if not path.is_file()]
-        if missing:
-            raise NoSnapshot(
-                "This snapshot has expired; ask again without a snapshot_id.", tables=missing
-            )
+        self._holds = _identities(files)
         self._folder = Path(tempfile.mkdtemp(prefix="grounded-"))
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(Path(worker.__file__))],
@@ -75,14 +71,13 @@ class WorkerProcess:
         )
         # A long statement's worker has a low priority for good: the next one needs another.
         self.has_stepped_back = False
-        self._columns: dict[str, list[tuple[str, str]]] | None = None
+        self._columns: dict[str, list[tuple[str, str]]] = {}
+        # How often it will yet tell the columns of what it was told to open.
+        self._openings = 1
+        self._most_views = len(files)
+        self._limits = limits
         self._most_memory = (limits.memory_mb << 20) - _GROWN_BETWEEN_LOOKS
-        self._send(
-            {
-                "files": {view: str(path.resolve()) for view, path in files.items()},
-                "memory_mb": limits.memory_mb,
-            }
-        )
+        self._send({"files": _paths(files), "memory_mb": limits.memory_mb})
 
     @property
     def pid(self) -> int:
@@ -94,20 +89,40 @@ class WorkerProcess:
         """Whether the process still runs."""
         return self._process.poll() is None
 
+    def passed_on(self, files: Mapping[str, Path], limits: Limits) -> bool:
+        """Let it hold the same agent's files of another snapshot; False where it cannot.
+
+        Files that are the same ones need nothing; others it opens while nobody waits for it.
+        """
+        # What bounds a process can be lowered and not raised.
+        if limits != self._limits or len(files) > self._most_views or not self.is_alive:
+            return False
+        wanted = _identities(files)
+        if wanted != self._holds:
+            self._holds = wanted
+            self._openings += 1
+            try:
+                self._send({"op": "open", "files": _paths(files), "seconds": _START_S})
+            except WorkerDiedError:
+                return False
+        return True
+
     def columns(self) -> dict[str, list[tuple[str, str]]]:
         """Name and type of each view's columns; waits until the worker is ready."""
-        if self._columns is None:
+        while self._openings:
             try:
                 hello = self._receive(_START_S)
             except (WorkerTimeoutError, WorkerTooLargeError, WorkerDiedError) as error:
                 self.end()
                 raise InternalError("The sandbox did not start; try again.") from error
-            if "columns" not in hello:
+            self._openings -= 1
+            # Of several openings only the last one counts: files of the others may have gone.
+            if "columns" not in hello and not self._openings:
                 self.end()
                 raise InternalError("The sandbox could not open its tables; try again.")
             self._columns = {
                 view: [(name, kind) for name, kind in columns]
-                for view, columns in hello["columns"].items()
+                for view, columns in hello.get("columns", {}).items()
             }
         return self._columns
 
@@ -198,3 +213,27 @@ class WorkerProcess:
             self._process.wait(timeout=GRACE_S)
         self.end()
         return WorkerDiedError(by_cpu=self._process.returncode == -signal.SIGXCPU)
+
+
+def _identities(files: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
+    """Which files these are, whatever their names: snapshots share those that did not change.
+
+    A worker holds them open, so that no other file can become one of them meanwhile.
+    """
+    found, missing = {}, []
+    for view, path in files.items():
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            missing.append(view)
+        else:
+            found[view] = stat.st_dev, stat.st_ino
+    if missing:
+        raise NoSnapshot(
+            "This snapshot has expired; ask again without a snapshot_id.", tables=missing
+        )
+    return found
+
+
+def _paths(files: Mapping[str, Path]) -> dict[str, str]:
+    return {view: str(path.resolve()) for view, path in files.items()}

@@ -54,10 +54,18 @@ class SqlSandbox:
     """Answers one agent's statements from its view files; safe to share between threads.
 
     Up to ``max_workers`` statements run at once, further ones wait. A worker that was ended is
-    replaced at once.
+    replaced at once. ``before`` is the sandbox of the same agent in the snapshot before, whose
+    workers are taken over as they become free.
     """
 
-    def __init__(self, files: Mapping[str, Path], limits: Limits, *, max_workers: int = 2) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, Path],
+        limits: Limits,
+        *,
+        max_workers: int = 2,
+        before: "SqlSandbox | None" = None,
+    ) -> None:
         self._files = dict(files)
         self._limits = limits
         self._max_workers = max_workers
@@ -66,7 +74,11 @@ class SqlSandbox:
         self._closed = False
         self._changed = threading.Condition()
         self._columns: dict[str, list[tuple[str, str]]] | None = None
-        self._add_idle()
+        self._heir: SqlSandbox | None = None
+        if before is not None:
+            before._pass_on_to(self)
+        if not self._count:
+            self._add_idle()
 
     def run(
         self, sql: str, *, limit: int | None = None, checked: Checked | None = None
@@ -197,8 +209,41 @@ class SqlSandbox:
             raise
 
     def _give_back(self, worker: WorkerProcess) -> None:
-        if not self._park(worker):
+        heir = self._heir
+        if heir is not None and worker.is_alive and heir._take_over(worker):
+            with self._changed:
+                self._count -= 1
+                self._changed.notify()
+        elif not self._park(worker):
             self._add_idle()
+
+    def _pass_on_to(self, heir: "SqlSandbox") -> None:
+        with self._changed:
+            self._heir = heir
+            idle, self._idle = self._idle, []
+            self._count -= len(idle)
+        for worker in idle:
+            if not heir._take_over(worker):
+                worker.end()
+
+    def _take_over(self, worker: WorkerProcess) -> bool:
+        """Take a free worker of the snapshot before; False where it is not needed or cannot be."""
+        with self._changed:
+            if self._closed or self._count >= self._max_workers:
+                return False
+            self._count += 1
+        try:
+            is_mine = worker.passed_on(self._files, self._limits)
+        except NoSnapshot:
+            is_mine = False
+        with self._changed:
+            if is_mine and not self._closed:
+                self._idle.append(worker)
+            else:
+                self._count -= 1
+                is_mine = False
+            self._changed.notify()
+        return is_mine
 
     def _park(self, worker: WorkerProcess) -> bool:
         """Keep a worker for the next statement; False if it has ended or is not needed."""

@@ -160,17 +160,36 @@ class _Alarm:
 
 
 class _Worker:
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, alarm: _Alarm, to_json: Callable[[Any], Any]
-    ) -> None:
-        self._connection = connection
-        self._alarm = alarm
+    """Holds one agent's files; the same process may be given those of its next snapshot."""
+
+    def __init__(self, memory_mb: int, to_json: Callable[[Any], Any]) -> None:
+        self._memory_mb = memory_mb
         self._to_json = to_json
-        self._cursor = connection.cursor()
+        self._alarm = _Alarm()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+
+    def open(self, files: dict[str, str]) -> Message:
+        """Let go of what is open and open these; the reply tells their columns, or an error."""
+        for held in (self._cursor, self._connection):
+            if held is not None:
+                held.close()
+        self._connection = self._cursor = None
+        try:
+            self._connection = open_locked(files, self._memory_mb)
+            # The client loads its time zones on first use.
+            self._connection.execute("select timestamptz '2000-01-01'").fetchall()
+            self._cursor = self._connection.cursor()
+            return {"columns": _describe(self._connection, list(files))}
+        except duckdb.Error as error:
+            return {"error": type(error).__name__, "text": ""}
 
     def answer(self, request: Message) -> Message:
         """Run one request on a cursor that no other request has had."""
         _limit_cpu(request["seconds"])
+        if request["op"] == "open":
+            return self.open(request["files"])
+        assert self._cursor is not None
         self._alarm.set(self._cursor, request["seconds"])
         try:
             if request["op"] == "explain":
@@ -185,8 +204,9 @@ class _Worker:
 
     def forget(self) -> None:
         """Leave nothing for the next request, while nobody waits for it."""
-        self._cursor.close()
-        self._cursor = self._connection.cursor()
+        if self._cursor is not None and self._connection is not None:
+            self._cursor.close()
+            self._cursor = self._connection.cursor()
 
     def _run(self, cursor: duckdb.DuckDBPyConnection, request: Message) -> Message:
         cursor.execute(request["sql"])
@@ -239,20 +259,12 @@ def main() -> None:
     start = read_message(requests)
     if start is None:
         return
-    files: dict[str, str] = start["files"]
-    try:
-        connection = open_locked(files, start["memory_mb"])
-        columns = _describe(connection, list(files))
-    except duckdb.Error as error:
-        write_message(replies, {"error": type(error).__name__, "text": ""})
-        return
-    # The client loads its time zones on first use.
-    connection.execute("select timestamptz '2000-01-01'").fetchall()
-    worker = _Worker(connection, _Alarm(), to_json)
+    worker = _Worker(start["memory_mb"], to_json)
+    hello = worker.open(start["files"])
     # A deleted folder takes no files, whatever a statement may try.
     Path.cwd().rmdir()
-    limit_process(start["memory_mb"], len(files))
-    write_message(replies, {"columns": columns})
+    limit_process(start["memory_mb"], len(start["files"]))
+    write_message(replies, hello)
     while (request := read_message(requests)) is not None:
         write_message(replies, worker.answer(request))
         worker.forget()
