@@ -9,7 +9,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,7 +28,7 @@ from serving.errors import NoSnapshot, ServingError, SnapshotExpired
 from serving.layout import pointer_path
 from serving.lookup_store import LookupStore
 from serving.marks import view_columns
-from serving.sandbox import SqlSandbox
+from serving.sandbox import SqlSandbox, Workers
 from serving.snapshot_store import current_id, open_snapshot
 
 if TYPE_CHECKING:
@@ -52,6 +52,33 @@ class ViewColumns(NamedTuple):
     masked: list[str]
 
 
+class AgentWorkers:
+    """The worker processes of each agent of this process, kept from one snapshot to the next."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._workers: dict[str, Workers] = {}
+
+    def of(self, agent: CatalogAgent) -> Workers:
+        """The workers of one agent; there are none before it asks."""
+        with self._lock:
+            if agent.name not in self._workers:
+                self._workers[agent.name] = Workers(agent.limits.concurrent)
+            return self._workers[agent.name]
+
+    def names(self) -> list[str]:
+        """The agents that have any."""
+        with self._lock:
+            return list(self._workers)
+
+    def close(self) -> None:
+        """End all; agents that ask again have new ones."""
+        with self._lock:
+            ended, self._workers = list(self._workers.values()), {}
+        for workers in ended:
+            workers.close()
+
+
 class OpenSnapshot:
     """One snapshot's files, each opened at its first use; shared by threads and agents."""
 
@@ -61,6 +88,7 @@ class OpenSnapshot:
         catalog: Catalog,
         embedder: Callable[[EmbedderSpec], Embedder],
         on_close: Callable[[str], None],
+        workers: "AgentWorkers",
     ) -> None:
         self.catalog = catalog
         self._folder = folder
@@ -71,10 +99,10 @@ class OpenSnapshot:
         # Before the snapshot is let go: its rows are gone from here when it may be deleted.
         self._closing.callback(on_close, catalog.snapshot_id)
         self._lookups: dict[str, LookupStore] = {}
+        self._workers = workers
         # One of its own: a process takes longer to start than a lookup may wait.
         self._sandbox_lock = threading.Lock()
         self._sandboxes: dict[tuple[str, ...], SqlSandbox] = {}
-        self._before: dict[str, SqlSandbox] = {}
         self._index: SearchIndex | None = None
         self._columns: dict[str, ViewColumns] = {}
 
@@ -112,26 +140,19 @@ class OpenSnapshot:
             opened = self._sandboxes.get(key)
             if opened is None:
                 files = {name: self._folder / store.duckdb for name, store in agent.stores.items()}
-                opened = self._sandboxes[key] = SqlSandbox(
-                    files,
-                    agent.limits,
-                    max_workers=agent.limits.concurrent,
-                    before=self._before.pop(agent.name, None),
-                )
+                workers = self._workers.of(agent)
+                opened = SqlSandbox(files, agent.limits, workers=workers)
+                self._sandboxes[key] = opened
                 self._closing.callback(opened.close)
             return opened
 
-    def succeed(self, before: "OpenSnapshot") -> None:
-        """Let the agents' sandboxes begin with the workers that they have in another snapshot."""
-        with before._sandbox_lock:
-            self._before = {name: one for (name, *_), one in before._sandboxes.items()}
-
-    def take_over_workers(self) -> None:
-        """Have the workers open this snapshot's files before anybody waits for them."""
-        for name in list(self._before):
-            if (agent := self.catalog.agents.get(name)) is not None:
-                self.sandbox(agent)
-        self._before.clear()
+    def succeed(self) -> list[SqlSandbox]:
+        """Be what agents ask from now on; the sandboxes of those that ask in SQL."""
+        agents = map(self.catalog.agents.get, self._workers.names())
+        sandboxes = [self.sandbox(agent) for agent in agents if agent is not None]
+        for sandbox in sandboxes:
+            sandbox.expect()
+        return sandboxes
 
     def index(self) -> "SearchIndex | None":
         """The search index, None where this snapshot has none."""
@@ -192,7 +213,7 @@ class Snapshots:
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._current: str | None = None
-        self._before: str | None = None
+        self._workers = AgentWorkers()
         self._open: dict[str, OpenSnapshot] = {}
         self._leases: dict[str, int] = {}
         self._pins: dict[str, float] = {}
@@ -244,6 +265,8 @@ class Snapshots:
             unused = self._unused()
         for one in unused:
             one.close()
+        if not self._open:
+            self._workers.close()
 
     def let_go(self) -> None:
         """Close what was withdrawn, and what is no longer current, as soon as nobody reads it."""
@@ -281,10 +304,8 @@ class Snapshots:
             return current_id(self._home)
         seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if self._current is None or seen != self._seen:
-            before, self._current = self._current, current_id(self._home)
+            self._current = current_id(self._home)
             self._seen = seen
-            if before != self._current:
-                self._before = before
         return self._current
 
     def _pin(self, snapshot_id: str) -> str:
@@ -301,30 +322,24 @@ class Snapshots:
         opened = self._open.get(snapshot_id)
         if opened is None:
             folder, catalog = open_snapshot(self._home, snapshot_id)
-            opened = OpenSnapshot(folder, catalog, self._embedder, self._on_close)
+            opened = OpenSnapshot(folder, catalog, self._embedder, self._on_close, self._workers)
             self._open[snapshot_id] = opened
-            if snapshot_id == self._current and self._before in self._open:
-                self._succeed(self._before, snapshot_id)
+            if snapshot_id == self._current and (sandboxes := opened.succeed()):
+                self._leases[snapshot_id] = self._leases.get(snapshot_id, 0) + 1
+                arguments = snapshot_id, sandboxes
+                threading.Thread(target=self._prepare, args=arguments, daemon=True).start()
         return opened
 
-    def _succeed(self, before: str, after: str) -> None:
-        """Hand the workers on in a thread; both snapshots stay open until that is done."""
-        opened = self._open[after]
-        opened.succeed(self._open[before])
-        for name in (before, after):
-            self._leases[name] = self._leases.get(name, 0) + 1
-
-        def take_over() -> None:
-            try:
-                opened.take_over_workers()
-            except (OSError, ServingError) as error:
-                # A statement starts a worker of its own, and tells what is wrong.
-                logger.warning("workers were not handed on: %s", type(error).__name__)
-            finally:
-                self._give_back(before)
-                self._give_back(after)
-
-        threading.Thread(target=take_over, daemon=True).start()
+    def _prepare(self, snapshot_id: str, sandboxes: Sequence[SqlSandbox]) -> None:
+        """Hand the workers on, so that the first statement does not wait for that."""
+        try:
+            for sandbox in sandboxes:
+                sandbox.prepare()
+        except OSError as error:
+            # A statement starts a worker of its own, and tells what is wrong.
+            logger.warning("no worker is ready yet: %s", type(error).__name__)
+        finally:
+            self._give_back(snapshot_id)
 
     def _unused(self) -> list[OpenSnapshot]:
         """Take out what is neither current, nor pinned lately, nor being read."""

@@ -58,6 +58,7 @@ class WorkerProcess:
     """A worker that has been started, perhaps not yet ready; used by one thread at a time."""
 
     def __init__(self, files: Mapping[str, Path], limits: Limits) -> None:
+        self.files = files
         self._holds = _identities(files)
         self._folder = Path(tempfile.mkdtemp(prefix="grounded-"))
         self._process = subprocess.Popen(
@@ -93,11 +94,17 @@ class WorkerProcess:
         """Let it hold the same agent's files of another snapshot; False where it cannot.
 
         Files that are the same ones need nothing; others it opens while nobody waits for it.
+        NoSnapshot where they have gone.
         """
+        if not self.is_alive:
+            return False
+        if files is self.files:
+            return True
         # What bounds a process can be lowered and not raised.
-        if limits != self._limits or len(files) > self._most_views or not self.is_alive:
+        if limits != self._limits or len(files) > self._most_views:
             return False
         wanted = _identities(files)
+        self.files = files
         if wanted != self._holds:
             self._holds = wanted
             self._openings += 1

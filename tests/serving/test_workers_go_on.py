@@ -10,17 +10,18 @@ from serving.agent import Agent
 from serving.catalog import Limits
 from serving.declarations import DeclaredAgent
 from serving.errors import InternalError
-from serving.sandbox import SqlSandbox
+from serving.sandbox import SqlSandbox, Workers
 from serving.sandbox.process import WorkerProcess
 
 COUNT = "select count(*) as n from agent_orders"
 
 
 def worker_of(agent: Agent) -> WorkerProcess:
-    """The one free worker of an agent in the current snapshot."""
+    """The worker that an agent's next statement has."""
     with agent._gateway._snapshots.lease() as opened:
-        (worker,) = opened.sandbox(opened.catalog.agents[agent.name])._idle
-    return worker
+        sandbox = opened.sandbox(opened.catalog.agents[agent.name])
+        with sandbox._worker() as worker:
+            return worker
 
 
 def raw(worker: WorkerProcess, sql: str) -> dict[str, object]:
@@ -104,23 +105,43 @@ def two_snapshots(published: Path, tmp_path: Path) -> list[dict[str, Path]]:
 def test_a_worker_that_was_busy_at_the_publish_goes_on_when_it_is_free(
     two_snapshots: list[dict[str, Path]],
 ) -> None:
-    first, second = two_snapshots
-    with SqlSandbox(first, Limits()) as before:
-        with before._worker() as busy:
-            after = SqlSandbox(second, Limits(), before=before)
-            assert busy.pid not in [worker.pid for worker in after._idle]
-        with after:
-            assert busy.pid in [worker.pid for worker in after._idle]
-            assert after.run(COUNT).rows == [{"n": 40}]
+    workers = Workers(2)
+    before, after = (SqlSandbox(files, Limits(), workers=workers) for files in two_snapshots)
+    with before._worker() as busy:
+        after.expect()
+        after.prepare()
+        assert busy not in workers._free
+    before.close()
+    assert busy in workers._free
+    assert [worker.files for worker in workers._free] == [after._files] * 2
+    assert after.run(COUNT).rows == [{"n": 40}]
+    workers.close()
 
 
-def test_files_that_cannot_be_opened_are_told_and_the_next_statement_has_another_worker(
+def test_a_pin_and_the_latest_snapshot_each_have_a_worker(
     two_snapshots: list[dict[str, Path]],
 ) -> None:
-    first, second = two_snapshots
-    with SqlSandbox(first, Limits()) as before:
-        before.run(COUNT)
-        second["agent_orders"].write_bytes(b"no database")
-        with SqlSandbox(second, Limits(), before=before) as after:
-            with pytest.raises(InternalError, match="could not open its tables"):
-                after.run(COUNT)
+    workers = Workers(2)
+    pinned, latest = (SqlSandbox(files, Limits(), workers=workers) for files in two_snapshots)
+    latest.expect()
+    for _ in range(3):
+        for sandbox in (latest, pinned):
+            assert sandbox.run(COUNT).rows == [{"n": 40}]
+    assert len({worker.pid for worker in workers._free}) == 2
+    free = list(workers._free)
+    pinned.run(COUNT), latest.run(COUNT)
+    assert set(workers._free) == set(free)
+    workers.close()
+
+
+def test_files_that_cannot_be_opened_are_told_and_no_worker_is_left_with_them(
+    two_snapshots: list[dict[str, Path]],
+) -> None:
+    workers = Workers(2)
+    before, after = (SqlSandbox(files, Limits(), workers=workers) for files in two_snapshots)
+    before.run(COUNT)
+    two_snapshots[1]["agent_orders"].write_bytes(b"no database")
+    with pytest.raises(InternalError, match="could not open its tables"):
+        after.run(COUNT)
+    assert before.run(COUNT).rows == [{"n": 40}]
+    workers.close()
