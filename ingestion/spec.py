@@ -173,6 +173,11 @@ class _SourceSpec(_Spec):
     description: str
     owner: str
     schedule: str = Field(description="cron, in UTC")
+    follow_every: Duration = Field(
+        default=timedelta(minutes=1),
+        gt=timedelta(0),
+        description="how often `grounded follow` loads it when a look tells of nothing new",
+    )
     demo: bool = False
 
 

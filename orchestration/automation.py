@@ -1,8 +1,12 @@
 """When things run: a schedule a source, then downstream by itself, and who is told of a failure."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 import httpx
 
+from ingestion.errors import IngestionError
+from ingestion.news import News, news_of
 from orchestration.resources import Settings
 
 WHEN_UPSTREAM_CHANGES = dg.AutomationCondition.eager().with_label("when upstream changes")
@@ -32,6 +36,38 @@ def downstream_sensor() -> dg.AutomationConditionSensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Builds models and publishes when their upstream has changed",
     )
+
+
+def news_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Loads a source as soon as a look tells of something new; for those who run the daemon.
+
+    It is off until it is switched on: the schedules load what it would, later.
+    """
+    news: dict[str, News | None] = {}
+
+    @dg.sensor(
+        name="follow_sources",
+        target=dg.AssetSelection.groups("raw"),
+        minimum_interval_seconds=5,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Loads a source as soon as it has something new, every five seconds at most",
+    )
+    def look(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        problems = []
+        for name, source in settings.sources.items():
+            try:
+                if name not in news:
+                    news[name] = news_of(name, source, settings.home)
+                looked = news[name]
+                if looked is not None and looked.look():
+                    tables = [dg.AssetKey([name, table]) for table in source.tables]
+                    yield dg.RunRequest(asset_selection=tables, tags={"follows": name})
+            except IngestionError as error:
+                problems.append(str(error))
+        if problems:
+            context.log.warning("; ".join(problems))
+
+    return look
 
 
 def failure_sensor(settings: Settings) -> dg.SensorDefinition:

@@ -18,12 +18,17 @@ from orchestration import dbt_runner
 from orchestration.automation import WHEN_UPSTREAM_CHANGES
 from orchestration.checks import unproven
 from orchestration.errors import TransformFailed
+from orchestration.kept import Kept
+from orchestration.manifest import read_manifest
 from orchestration.proving import prove_project
 from orchestration.publishing import PROVEN
 from orchestration.resources import DBT_PROJECT, Settings
 from orchestration.serving_assets import SNAPSHOT, check_evaluation
 
 OWNER = "team:data"
+# Unit tests prove the SQL, not the data: they run in the test suite.
+_WHOLE = ("build", "--exclude-resource-type", "unit_test")
+_WARM = ("run", "--no-write-json", "--no-populate-cache")
 
 
 class Translator(DagsterDbtTranslator):
@@ -45,11 +50,12 @@ class Translator(DagsterDbtTranslator):
 
 
 def dbt_models(
-    *, manifest: Path, settings: Settings, is_fresh: bool = False
+    *, manifest: Path, settings: Settings, is_fresh: bool = False, kept: Kept | None = None
 ) -> dg.AssetsDefinition:
     """Return every model of the project as one multi-asset.
 
-    ``is_fresh`` builds also what a model keeps between builds.
+    ``is_fresh`` builds also what a model keeps between builds. With what a warm process has
+    ``kept``, models alone are run: keyed ones test what changed in them themselves.
     """
 
     project = DbtProject(
@@ -64,18 +70,19 @@ def dbt_models(
         def told(done: int, total: int) -> None:
             context.log.info(f"models and tests: {done} of {total}")
 
-        _refuse_unproven(context, settings)
-        declared = json.loads(manifest.read_text(encoding="utf-8"))
+        if kept is None:
+            _refuse_unproven(context, settings)
+        declared = kept.declared if kept else read_manifest(manifest.parent)
         target = settings.dbt_build
         with writing(settings.home, on_wait=context.log.info) as warehouse:
-            # Unit tests prove the SQL, not the data: they run in the test suite.
-            arguments = ["build", "--exclude-resource-type", "unit_test"]
+            arguments = list(_WARM if kept else _WHOLE)
             arguments += ["--full-refresh"] if is_fresh else []
             arguments += _selection(context, declared, translator)
             without = _not_loaded(warehouse, declared)
             arguments += ["--exclude", *without] if without else []
             try:
-                for event in dbt_runner.run(target, arguments, told):
+                parsed = kept.manifest if kept else None
+                for event in dbt_runner.run(target, arguments, told, manifest=parsed):
                     yield from DbtCoreCliEventMessage(event, {}).to_default_asset_events(
                         declared, translator, context, target, project
                     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import EventMsg
 from dbt_common.events.functions import msg_to_dict
 
@@ -39,14 +40,27 @@ def compile_project(target: Path) -> None:
         raise TransformFailed(f"the dbt project does not compile: {result.exception}")
 
 
+def parse(target: Path) -> Manifest:
+    """Return the parsed project, for runs that need not parse it again; TransformFailed."""
+    with _LOCK:
+        result = _invoke(dbtRunner(), target, ["parse"])
+    if not isinstance(result.result, Manifest):
+        raise TransformFailed(f"the dbt project does not parse: {result.exception}")
+    return result.result
+
+
 def run(
-    target: Path, arguments: Sequence[str], on_progress: Callable[[int, int], None] | None = None
+    target: Path,
+    arguments: Sequence[str],
+    on_progress: Callable[[int, int], None] | None = None,
+    *,
+    manifest: Manifest | None = None,
 ) -> Iterator[RawEvent]:
     """Run dbt, then yield its event of each model and test that has ended, as a dictionary.
 
     TransformFailed after the last where something failed, or at once where dbt ran nothing; by
     names and kinds alone, because dbt's messages quote rows. ``on_progress`` takes how many nodes
-    have ended and how many there are, in dbt's threads.
+    have ended and how many there are, in dbt's threads. A ``manifest`` is not parsed again.
     """
     events: list[RawEvent] = []
 
@@ -59,7 +73,7 @@ def run(
                 on_progress(len(events), data.get("total") or data.get("num_models") or 0)
 
     with _LOCK:
-        result = _invoke(dbtRunner(callbacks=[hear]), target, arguments)
+        result = _invoke(dbtRunner(manifest, callbacks=[hear]), target, arguments)
     yield from events
     if not result.success:
         raise TransformFailed(

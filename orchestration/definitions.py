@@ -5,11 +5,19 @@ from collections.abc import Mapping
 import dagster as dg
 
 from ingestion.erasure.relations import erasure_folder, write_relations
+from orchestration.agreement import agreement_schedule
 from orchestration.audit_log import audit_checks, audit_schedules
-from orchestration.automation import downstream_sensor, failure_sensor, source_schedules
+from orchestration.automation import (
+    downstream_sensor,
+    failure_sensor,
+    news_sensor,
+    source_schedules,
+)
+from orchestration.cycle import Cycle
 from orchestration.dbt_models import dbt_models
 from orchestration.erasure.subjects import read_relations
 from orchestration.ingestion_assets import source_assets
+from orchestration.kept import Kept
 from orchestration.manifest import ensure_manifest
 from orchestration.reconciliation import reconciliation_schedules
 from orchestration.resources import (
@@ -26,11 +34,14 @@ def build_definitions(
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
     *,
     is_fresh: bool = False,
+    cycle: Cycle | None = None,
+    kept: Kept | None = None,
 ) -> dg.Definitions:
     """Return the whole lineage graph with its checks, schedules and sensors.
 
     ``is_fresh`` builds all anew and publishes without sharing a file with earlier snapshots, as an
-    erasure and another key must.
+    erasure and another key must. ``cycle`` and ``kept`` are what a warm process has from its runs
+    before.
     """
     prepare_environment(settings)
     manifest = ensure_manifest(settings)
@@ -45,8 +56,14 @@ def build_definitions(
                 source_assets(name=name, source=source, settings=settings)
                 for name, source in settings.sources.items()
             ),
-            dbt_models(manifest=manifest, settings=settings, is_fresh=is_fresh),
-            serving_assets(declarations=declarations, settings=settings, is_fresh=is_fresh),
+            dbt_models(manifest=manifest, settings=settings, is_fresh=is_fresh, kept=kept),
+            serving_assets(
+                declarations=declarations,
+                settings=settings,
+                is_fresh=is_fresh,
+                cycle=cycle,
+                kept=kept,
+            ),
             *agent_assets(declarations),
         ],
         asset_checks=audit_checks(settings),
@@ -54,8 +71,9 @@ def build_definitions(
             *source_schedules(settings),
             *reconciliation_schedules(settings),
             *audit_schedules(settings),
+            agreement_schedule(settings),
         ],
-        sensors=[downstream_sensor(), failure_sensor(settings)],
+        sensors=[downstream_sensor(), news_sensor(settings), failure_sensor(settings)],
         # A step costs milliseconds in process and 2.5 s in one of its own, and DuckDB takes one
         # writer anyway. Another executor is a line here.
         executor=dg.in_process_executor,

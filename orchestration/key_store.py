@@ -10,7 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
-from serving.snapshot_store import sync_folder
+from serving.snapshot_store import sync
 
 _PURPOSE = b"grounded privacy key id v1"
 
@@ -56,4 +56,4 @@ def write_secret(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)

@@ -3,7 +3,9 @@
 dbt_project/ -> compiled, where a file is newer -> <home>/dbt/target/manifest.json
 """
 
+import json
 from pathlib import Path
+from typing import Any
 
 from orchestration.resources import DBT_PROJECT, Settings, prepare_environment
 
@@ -17,7 +19,7 @@ def ensure_manifest(settings: Settings) -> Path:
     TransformFailed where the project does not compile.
     """
     manifest = settings.dbt_compiled / "manifest.json"
-    if not manifest.exists() or manifest.stat().st_mtime < _newest():
+    if not manifest.exists() or manifest.stat().st_mtime < newest_file():
         # dbt takes seconds to import, and most commands find the manifest as it should be.
         from orchestration.dbt_runner import compile_project
 
@@ -29,7 +31,14 @@ def ensure_manifest(settings: Settings) -> Path:
     return manifest
 
 
-def _newest() -> float:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a target folder."""
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return manifest
+
+
+def newest_file() -> float:
+    """When a file of the project was last changed, in seconds since 1970."""
     return max(
         path.stat().st_mtime
         for path in DBT_PROJECT.rglob("*")

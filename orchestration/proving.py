@@ -3,12 +3,10 @@
 home/dbt/target/manifest.json (compiled) + home/dbt/build/manifest.json (what ran) -> Proof
 """
 
-import json
-from pathlib import Path
 from typing import Any
 
 from orchestration.checks import ADDED_COLUMNS
-from orchestration.manifest import ensure_manifest
+from orchestration.manifest import ensure_manifest, read_manifest
 from orchestration.resources import Settings
 from serving.declarations import parse_manifest
 from serving.privacy.proof import Proof, prove
@@ -18,14 +16,15 @@ Manifest = dict[str, Any]
 
 def prove_project(settings: Settings) -> Proof:
     """Prove the project's files as they are now: what the next build would run."""
-    return _proof(_read(ensure_manifest(settings)))
+    return _proof(read_manifest(ensure_manifest(settings).parent))
 
 
 def prove_built(settings: Settings) -> Proof:
     """Prove the SQL of the last build, and the project's files for what it left out."""
-    manifest = _read(ensure_manifest(settings))
-    built = settings.dbt_build / "manifest.json"
-    return _proof(as_built(manifest, _read(built)) if built.exists() else manifest)
+    manifest = read_manifest(ensure_manifest(settings).parent)
+    if not (settings.dbt_build / "manifest.json").exists():
+        return _proof(manifest)
+    return _proof(as_built(manifest, read_manifest(settings.dbt_build)))
 
 
 def as_built(manifest: Manifest, built: Manifest) -> Manifest:
@@ -37,8 +36,3 @@ def as_built(manifest: Manifest, built: Manifest) -> Manifest:
 
 def _proof(manifest: Manifest) -> Proof:
     return prove(manifest, parse_manifest(manifest), technical=ADDED_COLUMNS)
-
-
-def _read(path: Path) -> Manifest:
-    manifest: Manifest = json.loads(path.read_text(encoding="utf-8"))
-    return manifest

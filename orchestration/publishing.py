@@ -3,9 +3,10 @@
 classes, proof -> warehouse -> candidate -> findings -> promoted, or discarded with its reasons
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from orchestration.checks import (
     unclassified_columns,
     unproven,
 )
+from orchestration.cycle import Cycle
 from orchestration.errors import PublicationRefused
 from serving import snapshot
 from serving.catalog import Catalog
@@ -32,13 +34,13 @@ from serving.errors import PublishError
 from serving.layout import PRIVACY_FILE
 from serving.leak_scan.scan import scan
 from serving.leak_scan.targets import snapshot_target
-from serving.leak_scan.values import personal_values
 from serving.privacy.origins import column_origins
 from serving.privacy.page import page
 from serving.privacy.proof import Proof
-from serving.snapshot_store import write_durably
 
 KEEP_SNAPSHOTS = 5
+# A publish each second for ten minutes would leave hundreds; one a minute is enough to go back to.
+WARM_SPACING = timedelta(minutes=1)
 Progress = Callable[[str, int, int], None]
 CLASSIFIED = "every_raw_column_is_classified"
 PROVEN = "no_personal_column_reaches_an_agent_unmasked"
@@ -79,16 +81,58 @@ def publish(
     on_progress: Progress | None = None,
     on_wait: Callable[[str], None] | None = None,
     is_fresh: bool = False,
+    cycle: Cycle | None = None,
+    full_scan: bool = False,
 ) -> Publication:
     """Build a candidate, check it and promote it when nothing blocks.
 
     ``is_fresh`` shares no file with an earlier snapshot, because those are to be deleted. ``keys``
     are secrets that no file of the candidate may hold. The warehouse is held only while the views
-    and the personal values are copied out of it. PublicationRefused when a raw column has no class
-    or the proof does not hold: then nothing is built. PublishError when the candidate is not sound
-    in itself.
+    and the personal values are copied out of it.
+
+    A ``cycle`` is kept by a process that publishes again and again: what its last snapshot was
+    found to be is not read again, and of the personal values those of new loads alone are read.
+    ``full_scan`` reads all the same, as a publish without a cycle does.
+
+    PublicationRefused when a raw column has no class or the proof does not hold: then nothing is
+    built. PublishError when the candidate is not sound in itself.
     """
-    with writing(home, on_wait=on_wait) as warehouse:
+    kept = cycle or Cycle()
+    if is_fresh or full_scan:
+        kept.restart()
+    try:
+        return _publish(
+            home,
+            declarations,
+            embedder,
+            proof=proof,
+            keys=keys,
+            on_progress=on_progress,
+            on_wait=on_wait,
+            is_fresh=is_fresh,
+            is_warm=cycle is not None,
+            cycle=kept,
+        )
+    except BaseException:
+        kept.restart()
+        raise
+
+
+def _publish(
+    home: Path,
+    declarations: Declarations,
+    embedder: Embedder,
+    *,
+    proof: Proof,
+    keys: Mapping[str, bytes] | None,
+    on_progress: Progress | None,
+    on_wait: Callable[[str], None] | None,
+    is_fresh: bool,
+    is_warm: bool,
+    cycle: Cycle,
+) -> Publication:
+    known = cycle.begin(home, declarations, keys)
+    with writing(home, on_wait=on_wait) as warehouse, _kept_open(warehouse):
         available = declarations.only(_built(warehouse, declarations))
         if not available.views:
             raise PublishError("no agent view has been built yet; type `grounded run`")
@@ -98,18 +142,25 @@ def publish(
         candidate = snapshot.export_views(
             home, available, on_progress, is_fresh=is_fresh, origins=column_origins(proof)
         )
-        values = personal_values(warehouse, declarations, partial(writing, home))
-        raw = live_rows(
-            warehouse, (v.serve.rows_from for v in available.views.values() if v.serve.rows_from)
-        )
+        try:
+            values = cycle.values(warehouse, declarations, partial(writing, home), keys)
+            raw = live_rows(
+                warehouse,
+                (v.serve.rows_from for v in available.views.values() if v.serve.rows_from),
+            )
+        except BaseException:
+            snapshot.discard(candidate)
+            raise
     try:
-        snapshot.build_index(candidate, available, embedder, on_progress, is_fresh=is_fresh)
-        write_durably(candidate.folder / PRIVACY_FILE, page(proof, candidate.snapshot_id))
-        snapshot.verify(candidate)
-        catalog, folder = candidate.catalog(), candidate.folder
+        snapshot.build_index(
+            candidate, available, embedder, on_progress, is_fresh=is_fresh, is_warm=is_warm
+        )
+        privacy = page(proof, candidate.snapshot_id)
+        (candidate.folder / PRIVACY_FILE).write_text(privacy, encoding="utf-8")
+        catalog, folder = snapshot.verify(candidate, known), candidate.folder
         findings = first | _of_views(catalog, available, raw)
         findings["search_index", RECALL] = recall_low(catalog)
-        leaks = scan([snapshot_target(folder, catalog)], values, keys=keys)
+        leaks = scan([snapshot_target(folder, catalog, searched=known)], values)
         findings["snapshot", NO_PERSONAL_DATA] = leaks_found(leaks)
         missing = sorted(set(declarations.views) - set(available.views))
         publication = Publication(catalog, folder, findings, missing, [])
@@ -120,9 +171,20 @@ def publish(
     except BaseException:
         snapshot.discard(candidate)
         raise
-    expired = snapshot.expire(home, KEEP_SNAPSHOTS)
+    cycle.promoted(catalog.snapshot_id)
+    spacing = WARM_SPACING if is_warm else timedelta(0)
+    expired = snapshot.expire(home, KEEP_SNAPSHOTS, spacing=spacing)
     folder = snapshot.open_snapshot(home, catalog.snapshot_id)[0]
     return Publication(catalog, folder, findings, missing, expired)
+
+
+@contextmanager
+def _kept_open(warehouse: Path) -> Iterator[None]:
+    """Keep the engine that has the warehouse open: each step would start one, in 10 ms or more."""
+    if not warehouse.is_file():
+        raise PublishError("there is no warehouse yet; type `grounded run`")
+    with duckdb.connect(str(warehouse), read_only=True):
+        yield
 
 
 def before_publishing(warehouse: Path, declarations: Declarations, proof: Proof) -> Findings:

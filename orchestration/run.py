@@ -46,11 +46,16 @@ def start_demo(settings: Settings, note: Callable[[str], None]) -> None:
 
 
 def run_pipeline(
-    settings: Settings, *, sources: Sequence[str] | None, progress: Progress
+    settings: Settings,
+    *,
+    sources: Sequence[str] | None,
+    progress: Progress,
+    is_fresh: bool = False,
 ) -> Outcome:
     """Load the sources (all when none is named), then build and publish.
 
-    A failed source is told in ``failures`` and does not stop the rest.
+    A failed source is told in ``failures`` and does not stop the rest. ``is_fresh`` makes every
+    model whole and shares no published file.
     """
     unknown = sorted(set(sources or []) - set(settings.sources))
     if unknown:
@@ -62,7 +67,8 @@ def run_pipeline(
     prepare_environment(settings)
     with open_instance(settings.home) as instance:
         progress.note("reading the project")
-        definitions = build_definitions(settings, loggers={LOGGER: progress_logger(progress)})
+        loggers = {LOGGER: progress_logger(progress)}
+        definitions = build_definitions(settings, loggers=loggers, is_fresh=is_fresh)
         for name in sources or settings.sources:
             failures += _execute(definitions, dg.AssetSelection.key_prefixes([name]), instance)
         failed = _execute(definitions, _downstream(), instance)
@@ -100,6 +106,11 @@ def _execute(
         instance=instance,
         raise_on_error=False,
     )
+    return failures_of(result)
+
+
+def failures_of(result: dg.ExecuteInProcessResult) -> list[str]:
+    """A line for each step that failed."""
     return [_reason(event) for event in result.get_step_failure_events()]
 
 

@@ -4,7 +4,6 @@ agents.* -> serving/<view> -> serving/search_index -> serving/snapshot
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,7 +11,9 @@ import duckdb
 
 from orchestration.automation import WHEN_UPSTREAM_CHANGES
 from orchestration.checks import Finding, Findings
+from orchestration.cycle import Cycle
 from orchestration.errors import PublicationRefused
+from orchestration.kept import Kept
 from orchestration.leak_scan import scan_keys
 from orchestration.proving import prove_built
 from orchestration.publishing import (
@@ -30,6 +31,7 @@ from serving.catalog import Catalog, IndexInfo, TableBuild
 from serving.declarations import AGENT_SCHEMA, Declarations
 from serving.errors import PublishError
 from serving.index import FIRST
+from serving.store_rows import store_rows
 
 OWNER = "team:data"
 GROUP = "serving"
@@ -39,9 +41,17 @@ SEARCH_INDEX = dg.AssetKey([GROUP, "search_index"])
 
 
 def serving_assets(
-    *, declarations: Declarations, settings: Settings, is_fresh: bool = False
+    *,
+    declarations: Declarations,
+    settings: Settings,
+    is_fresh: bool = False,
+    cycle: Cycle | None = None,
+    kept: Kept | None = None,
 ) -> dg.AssetsDefinition:
-    """Return the assets of a publication; they change together or not at all."""
+    """Return the assets of a publication; they change together or not at all.
+
+    ``cycle`` and ``kept`` are what a warm process has from its publications before.
+    """
 
     @dg.multi_asset(
         name="publish",
@@ -57,15 +67,21 @@ def serving_assets(
             published = publish(
                 settings.home,
                 declarations,
-                chosen_embedder(settings),
-                proof=prove_built(settings),
+                kept.embedder if kept else chosen_embedder(settings),
+                proof=kept.proof if kept else prove_built(settings),
                 keys=scan_keys(settings),
                 on_progress=told,
                 on_wait=context.log.info,
                 is_fresh=is_fresh,
+                cycle=cycle,
             )
         except PublishError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
+        except duckdb.Error as error:
+            # Not chained: what DuckDB says may hold the value of a cell.
+            raise dg.Failure(
+                f"nothing is published: the warehouse cannot be read ({type(error).__name__})"
+            ) from None
         except PublicationRefused as error:
             yield from _check_results(error.findings)
             raise dg.Failure(str(error), allow_retries=False) from None
@@ -238,10 +254,9 @@ def _results(
         if name in published.missing:
             yield dg.MaterializeResult(asset_key=[GROUP, name], metadata={"not loaded yet": True})
             continue
-        file = published.folder / catalog.stores[name].duckdb
         metadata: dict[str, Any] = {
             "dagster/row_count": catalog.stores[name].rows,
-            "preview": dg.MetadataValue.md(_preview(file, name)),
+            "preview": dg.MetadataValue.md(_preview(published, name)),
         }
         as_of = catalog.views[name].data_as_of
         if as_of is not None:
@@ -286,8 +301,10 @@ def _index_metadata(index: IndexInfo | None) -> dict[str, Any]:
     }
 
 
-def _preview(file: Path, view: str) -> str:
+def _preview(published: Publication, name: str) -> str:
     """The first rows, which are masked like all that is published."""
-    with duckdb.connect(str(file), read_only=True) as connection:
-        frame = connection.execute(f'from "{view}" limit {PREVIEW_ROWS}').df()
+    catalog = published.catalog
+    view, store = catalog.views[name], catalog.stores[name]
+    with store_rows(published.folder, view, store) as connection:
+        frame = connection.execute(f'from "{name}" limit {PREVIEW_ROWS}').df()
     return str(frame.map(lambda value: str(value)[:80]).to_markdown(index=False))

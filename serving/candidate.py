@@ -113,6 +113,12 @@ def _new_id(home: Path) -> str:
     now = datetime.now(UTC)
     ids = _ids_in(published_folder(home) / SNAPSHOTS) | _ids_in(building_folder(home))
     if ids:
-        newest = datetime.strptime(max(ids).partition("-")[0], _ID_TIME).replace(tzinfo=UTC)
-        now = max(now, newest + timedelta(seconds=1))
-    return f"{now.strftime(_ID_TIME)}-{secrets.token_hex(3)}"
+        now = max(now, _time_of(max(ids)) + timedelta(microseconds=1))
+    return f"{now.strftime(_ID_TIME)}-{now.microsecond:05x}{secrets.token_hex(1)[0]}"
+
+
+def _time_of(snapshot_id: str) -> datetime:
+    """Return when an id was given; five digits of its last part are the microseconds."""
+    second, _, rest = snapshot_id.partition("-")
+    microsecond = min(int(rest[:5], 16), 999_999)
+    return datetime.strptime(second, _ID_TIME).replace(tzinfo=UTC, microsecond=microsecond)

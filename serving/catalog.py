@@ -65,11 +65,38 @@ class SourceTable(_Part):
     load_id: str | None
 
 
+class Position(_Part):
+    """How far a store follows the changes of its view's model.
+
+    Another ``generation`` means that the model was built whole: nothing is known of what changed.
+    """
+
+    generation: str
+    seq: int
+
+
+class Layer(_Part):
+    """The files that hold what changed of a store since its base was written whole.
+
+    ``entries`` counts their keys, ``live`` those that have a row now, ``replaced`` those whose row
+    in the base no longer counts.
+    """
+
+    duckdb: str
+    lookup: str
+    entries: int
+    live: int
+    replaced: int
+
+
 class Store(_Part):
     """The files of one view for one scope, relative to the snapshot folder.
 
+    ``duckdb`` and ``lookup`` are the base; with a ``layer`` its rows come in place of the base's.
     ``rows`` counts what this scope holds; ``index_table`` names its table in the LanceDB folder.
     ``content_hash`` changes with any cell, column, key or comment; equal ones share their files.
+    ``shape`` changes with all but the rows; ``written_in`` is the snapshot that wrote the base, or
+    last compared it as a whole, ``because`` why it did.
     """
 
     duckdb: str
@@ -77,6 +104,24 @@ class Store(_Part):
     index_table: str | None
     rows: int
     content_hash: str = ""
+    shape: str = ""
+    written_in: str = ""
+    because: str = ""
+    position: Position | None = None
+    layer: Layer | None = None
+
+    @property
+    def base_rows(self) -> int:
+        """How many rows the base has, those that no longer count among them."""
+        return (
+            self.rows if self.layer is None else self.rows - self.layer.live + self.layer.replaced
+        )
+
+    @property
+    def files(self) -> list[str]:
+        """The files of base and layer."""
+        layer = [self.layer.duckdb, self.layer.lookup] if self.layer else []
+        return [self.duckdb, *([self.lookup] if self.lookup else []), *layer]
 
 
 class CatalogView(_Part):
@@ -143,7 +188,9 @@ class TableBuild(_Part):
     """How a table of the index came about: in which snapshot it was written whole, and why.
 
     ``layout`` changes with the search columns, the chunking or the model. ``updates`` counts the
-    snapshots since it was last written whole, ``removed`` the chunks that their files still hold.
+    snapshots since it was last written whole that took all new rows into the indexes, ``untidy``
+    those since then that did not, ``untidy_rows`` their chunks; ``removed`` the chunks that the
+    files still hold.
     ``probes`` are the parts of the vector index that a search looks at, ``recall`` is recall@10.
     """
 
@@ -152,6 +199,8 @@ class TableBuild(_Part):
     because: str
     updates: int = 0
     removed: int = 0
+    untidy: int = 0
+    untidy_rows: int = 0
     probes: int | None = None
     recall: float = 1.0
 

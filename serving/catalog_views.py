@@ -3,7 +3,9 @@
 declared view + warehouse (duckdb_columns, <source>._watermarks) -> CatalogView
 """
 
+from collections.abc import Mapping
 from datetime import UTC
+from types import MappingProxyType
 
 import duckdb
 
@@ -14,14 +16,24 @@ from serving.identifiers import quoted
 from serving.lineage.values import plain
 from serving.privacy.origins import Origins
 
+_NONE_KNOWN: Mapping[str, str] = MappingProxyType({})
+
 
 def catalog_view(
-    connection: duckdb.DuckDBPyConnection, declared: DeclaredView, origins: Origins
+    connection: duckdb.DuckDBPyConnection,
+    declared: DeclaredView,
+    origins: Origins,
+    loads: Mapping[str, str] = _NONE_KNOWN,
 ) -> CatalogView:
-    """Return one view's part of the catalog; its data is as old as its oldest source."""
+    """Return one view's part of the catalog; its data is as old as its oldest source.
+
+    ``loads`` are the last loads of raw tables that are known, so that older rows need no reading.
+    """
     types = _column_types(connection, declared)
     serve = declared.serve
-    sources = [_source_table(connection, table) for table in declared.source_tables]
+    sources = [
+        _source_table(connection, table, loads.get(table)) for table in declared.source_tables
+    ]
     watermarks = [source.watermark for source in sources]
     known = [watermark for watermark in watermarks if watermark is not None]
     warn, error = serve.freshness.warn_after, serve.freshness.error_after
@@ -70,7 +82,9 @@ def _column_types(connection: duckdb.DuckDBPyConnection, declared: DeclaredView)
     return types
 
 
-def _source_table(connection: duckdb.DuckDBPyConnection, table: str) -> SourceTable:
+def _source_table(
+    connection: duckdb.DuckDBPyConnection, table: str, known: str | None
+) -> SourceTable:
     source, _, name = table.partition(".")
     watermark = None
     if _has_column(connection, source, "_watermarks", "watermark"):
@@ -81,15 +95,28 @@ def _source_table(connection: duckdb.DuckDBPyConnection, table: str) -> SourceTa
         watermark = found[0] if found else None
     load_id = None
     if _has_column(connection, source, name, "_dlt_load_id"):
-        found = connection.execute(
-            f"select max(_dlt_load_id) from {quoted(source)}.{quoted(name)}"
-        ).fetchone()
-        load_id = found[0] if found else None
+        load_id = _last_load(connection, f"{quoted(source)}.{quoted(name)}", known)
     return SourceTable(
         table=table,
         watermark=watermark.astimezone(UTC) if watermark else None,
         load_id=load_id,
     )
+
+
+def _last_load(
+    connection: duckdb.DuckDBPyConnection, relation: str, known: str | None
+) -> str | None:
+    """Return the last load that a table's rows name; of old rows DuckDB reads no more than ranges.
+
+    The rows of the last known one may be gone: then all are read.
+    """
+    last = f"select max(_dlt_load_id) from {relation}"
+    since = [] if known is None else [(f"{last} where _dlt_load_id >= ?", [known])]
+    for query, given in [*since, (last, [])]:
+        found = connection.execute(query, given).fetchone()
+        if found and found[0] is not None:
+            return str(found[0])
+    return None
 
 
 def _has_column(

@@ -1,13 +1,12 @@
 """Turns the rows of a view into the documents that the index holds: chunks, keys, filters.
 
-view file -> rows -> chunks with the row's key and its filter columns
+rows of a store -> chunks with the row's key and its filter columns
 """
 
 import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -47,29 +46,44 @@ class Document:
 
 
 def documents(
-    file: Path, view: CatalogView, keys: Collection[int | str] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    view: CatalogView,
+    rows: str | None = None,
+    keys: Collection[int | str] | None = None,
 ) -> Iterator[Document]:
-    """Yield the documents of every row of a view file, or of the rows with these keys."""
+    """Yield the documents of every row, or of the rows with these keys.
+
+    ``rows`` is a table or more, as SQL; by default the relation of the view's name.
+    """
     search = view.search
     assert search is not None
     wanted = list(dict.fromkeys([view.key, *search.text, *_titles(search), *search.filters]))
     kinds = {column.name: column.type for column in view.columns}
     selected = ", ".join(quoted(name) for name in wanted)
-    for values in _rows(file, view, f"{_row_hash(wanted)}, {selected}"):
+    found = _fetched(connection, f"{_row_hash(wanted)}, {selected}", rows or quoted(view.name))
+    for values in found:
         row = dict(zip(wanted, values[1:], strict=True))
         key = _key(kinds[view.key], row[view.key])
         if keys is None or key in keys:
             yield from _row_documents(view, search, kinds, row, key, values[0])
 
 
-def row_hashes(file: Path, view: CatalogView) -> dict[int | str, str]:
+def row_hashes(connection: duckdb.DuckDBPyConnection, view: CatalogView) -> dict[int | str, str]:
     """Return for each row's key a hash over all that its documents are made of."""
     search = view.search
     assert search is not None
     wanted = list(dict.fromkeys([view.key, *search.text, *_titles(search), *search.filters]))
     kinds = {column.name: column.type for column in view.columns}
-    rows = _rows(file, view, f"{_row_hash(wanted)}, {quoted(view.key)}")
+    rows = _fetched(connection, f"{_row_hash(wanted)}, {quoted(view.key)}", quoted(view.name))
     return {_key(kinds[view.key], key): row_hash for row_hash, key in rows}
+
+
+def document_keys(
+    connection: duckdb.DuckDBPyConnection, view: CatalogView, rows: str
+) -> list[int | str]:
+    """Return the keys of some rows as documents have them."""
+    kind = next(column.type for column in view.columns if column.name == view.key)
+    return [_key(kind, key) for (key,) in _fetched(connection, quoted(view.key), rows)]
 
 
 def _row_hash(columns: list[str]) -> str:
@@ -77,12 +91,12 @@ def _row_hash(columns: list[str]) -> str:
     return f"md5(to_json(struct_pack({fields}))::varchar)"
 
 
-def _rows(file: Path, view: CatalogView, selected: str) -> Iterator[tuple[Any, ...]]:
-    with duckdb.connect(str(file), read_only=True) as connection:
-        connection.execute("set timezone = 'UTC'")
-        result = connection.execute(f"select {selected} from {quoted(view.name)}")
-        while batch := result.fetchmany(_BATCH_ROWS):
-            yield from batch
+def _fetched(
+    connection: duckdb.DuckDBPyConnection, selected: str, rows: str
+) -> Iterator[tuple[Any, ...]]:
+    result = connection.execute(f"select {selected} from {rows}")
+    while batch := result.fetchmany(_BATCH_ROWS):
+        yield from batch
 
 
 def _key(kind: str, value: Any) -> int | str:

@@ -6,6 +6,7 @@ published/snapshots/<id>/         one immutable folder a snapshot
     privacy.html                  why no personal value is in here; for people, no agent reads it
     views/<view>.duckdb           SQL; <view>.<agent>.duckdb where the agent's rows are filtered
     views/<view>.sqlite           lookups
+    layers/                       the same names: what changed since the file above was written
     index/                        LanceDB, and the words of each of its tables
 published/building/<id>/          a candidate; swept by the next publish
     draft.json                    its catalog until the index is built
@@ -21,12 +22,13 @@ SNAPSHOTS = "snapshots"
 BUILDING = "building"
 VECTORS = "vectors"
 VIEWS = "views"
+LAYERS = "layers"
 INDEX = "index"
 PRIVACY_FILE = "privacy.html"
 DRAFT_FILE = "draft.json"
 LOCK_FILE = "publish.lock"
 WAREHOUSE = "warehouse.duckdb"
-# The time of its beginning in UTC, so that ids sort by age, and a random part.
+# The time of its beginning in UTC, to the microsecond, so that ids sort by age; one random digit.
 SNAPSHOT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 

@@ -1,6 +1,6 @@
 """Rows by key in microseconds: a SQLite file beside each view, opened as immutable.
 
-view file -> rows as JSON text -> <view>.sqlite -> lookup
+view file -> rows as JSON text -> <view>.sqlite (and what changed since, in a layer) -> lookup
 """
 
 import json
@@ -38,20 +38,22 @@ _BATCH_ROWS = 10_000
 
 
 class LookupStore:
-    """The lookups of one view in one scope; shared by threads."""
+    """The lookups of one view in one scope; shared by threads.
 
-    def __init__(self, path: Path, view: CatalogView) -> None:
+    A ``layer`` holds the rows that changed since the file was written; they come in place of its.
+    """
+
+    def __init__(self, path: Path, view: CatalogView, layer: Path | None = None) -> None:
         types = {column.name: column.type for column in view.columns}
         self._view = view.name
         self._columns = lookup_columns(view)
         self._normalise = {name: _normaliser(name, types[name]) for name in self._columns}
-        self._statements = {name: _select(name, view.key) for name in self._columns}
+        select = _select if layer is None else _select_layered
+        self._statements = {name: select(name, view.key) for name in self._columns}
         self._lock = Lock()
-        self._connection = sqlite3.connect(
-            f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1",
-            uri=True,
-            check_same_thread=False,
-        )
+        self._connection = sqlite3.connect(immutable(path), uri=True, check_same_thread=False)
+        if layer is not None:
+            self._connection.execute("attach ? as layer", (immutable(layer),))
         # The bodies go into a parser, which reads bytes.
         self._connection.text_factory = bytes
 
@@ -73,13 +75,18 @@ class LookupStore:
                 break
             with self._lock:
                 found = self._connection.execute(statement, (value, limit - len(rows))).fetchall()
-            rows += [body for (body,) in found]
+            rows += [one[0] for one in found]
         return rows
 
     def close(self) -> None:
         """Close the file; calls after this fail."""
         with self._lock:
             self._connection.close()
+
+
+def immutable(path: Path) -> str:
+    """Return a file's address for SQLite, by which it takes no lock and leaves nothing beside."""
+    return f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
 
 
 def lookup_columns(view: CatalogView) -> list[str]:
@@ -89,35 +96,43 @@ def lookup_columns(view: CatalogView) -> list[str]:
 
 def build_lookup(source: Path, target: Path, view: CatalogView) -> int:
     """Write the SQLite file of one view file and return its number of rows."""
-    columns = [column.name for column in view.columns]
-    converters = [_converter(column.type) for column in view.columns]
-    places = [columns.index(name) for name in lookup_columns(view)]
-    stored = [_stored(view.columns[place].type) for place in places]
-
-    def records() -> Iterator[tuple[Any, ...]]:
-        for row in _rows(source, view):
-            cells = [
-                cell if convert is None else convert(cell)
-                for cell, convert in zip(row, converters, strict=True)
-            ]
-            body = orjson.dumps(dict(zip(columns, cells, strict=True))).decode()
-            keys = [
-                None if cells[place] is None else store(cells[place])
-                for place, store in zip(places, stored, strict=True)
-            ]
-            yield (*keys, body)
-
     try:
-        return _write(target, view, records())
+        return _write(target, view, records(view, _rows(source, view)))
     except sqlite3.Error as error:
         raise PublishError(
             f"{view.name}: the lookup file cannot be written; is its key {view.key} unique?"
         ) from error
 
 
+def records(view: CatalogView, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+    """Yield what a lookup file holds of each row: its lookup columns, then the whole as JSON."""
+    columns = [column.name for column in view.columns]
+    converters = [_converter(column.type) for column in view.columns]
+    places = [columns.index(name) for name in lookup_columns(view)]
+    stored = [_stored(view.columns[place].type) for place in places]
+    for row in rows:
+        cells = [
+            cell if convert is None else convert(cell)
+            for cell, convert in zip(row, converters, strict=True)
+        ]
+        body = orjson.dumps(dict(zip(columns, cells, strict=True))).decode()
+        keys = [
+            None if cells[place] is None else store(cells[place])
+            for place, store in zip(places, stored, strict=True)
+        ]
+        yield (*keys, body)
+
+
+def stored_key(kind: str, key: Any) -> int | str:
+    """Return a key of a DuckDB type as a lookup file holds it."""
+    convert = _converter(kind)
+    written: int | str = _stored(kind)(key if convert is None else convert(key))
+    return written
+
+
 def count_rows(path: Path) -> int:
     """Return the number of rows of a lookup file; sqlite3.Error where it is none."""
-    connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1", uri=True)
+    connection = sqlite3.connect(immutable(path), uri=True)
     try:
         (count,) = connection.execute("select count(*) from rows").fetchone()
         return int(count)
@@ -134,34 +149,60 @@ def _rows(source: Path, view: CatalogView) -> Iterator[tuple[Any, ...]]:
 
 
 def _write(target: Path, view: CatalogView, records: Iterable[tuple[Any, ...]]) -> int:
-    types = {column.name: column.type for column in view.columns}
-    names = lookup_columns(view)
-    kinds = {name: "integer" if types[name] in INTEGERS else "text" for name in names}
-    declared = [f"{quoted(name)} {kinds[name]}" for name in names]
-    declared[0] += " not null primary key"
-    without = "" if kinds[view.key] == "integer" else " without rowid"
-    connection = sqlite3.connect(target)
+    connection = open_new(target)
     try:
-        connection.execute("pragma journal_mode = off")
-        connection.execute("pragma synchronous = off")
-        connection.execute(
-            f"create table rows ({', '.join(declared)}, {ROW_COLUMN} text not null){without}"
-        )
-        marks = ", ".join("?" * (len(names) + 1))
+        create_rows(connection, view, f"{ROW_COLUMN} text not null")
+        marks = ", ".join("?" * (len(lookup_columns(view)) + 1))
         inserted = connection.executemany(f"insert into rows values ({marks})", records).rowcount
-        for number, name in enumerate(names[1:]):
-            connection.execute(
-                f"create index lookup_{number} on rows ({quoted(name)}, {quoted(view.key)})"
-            )
+        create_indexes(connection, view)
         connection.commit()
         return max(inserted, 0)
     finally:
         connection.close()
 
 
+def open_new(target: Path) -> sqlite3.Connection:
+    """Open a file that nobody reads yet: it is thrown away if this process dies."""
+    connection = sqlite3.connect(target)
+    connection.execute("pragma journal_mode = off")
+    connection.execute("pragma synchronous = off")
+    return connection
+
+
+def create_rows(connection: sqlite3.Connection, view: CatalogView, rest: str) -> None:
+    """Create the table of a lookup file: the view's lookup columns, then the ``rest``."""
+    types = {column.name: column.type for column in view.columns}
+    names = lookup_columns(view)
+    kinds = {name: "integer" if types[name] in INTEGERS else "text" for name in names}
+    declared = [f"{quoted(name)} {kinds[name]}" for name in names]
+    declared[0] += " not null primary key"
+    without = "" if kinds[view.key] == "integer" else " without rowid"
+    connection.execute(f"create table rows ({', '.join(declared)}, {rest}){without}")
+
+
+def create_indexes(connection: sqlite3.Connection, view: CatalogView) -> None:
+    """Create the indexes of all lookups but the key, which is the table itself."""
+    for number, name in enumerate(lookup_columns(view)[1:]):
+        connection.execute(
+            f"create index lookup_{number} on rows ({quoted(name)}, {quoted(view.key)})"
+        )
+
+
 def _select(column: str, key: str) -> str:
     return (
         f"select {ROW_COLUMN} from rows where {quoted(column)} = ? order by {quoted(key)} limit ?"
+    )
+
+
+def _select_layered(column: str, key: str) -> str:
+    """The same over both files: SQLite merges the two, each in the order of its own index."""
+    name, key = quoted(column), quoted(key)
+    return (
+        f"select {ROW_COLUMN}, {key} from layer.rows "
+        f"where {name} = ?1 and {ROW_COLUMN} is not null "
+        f"union all select {ROW_COLUMN}, {key} from main.rows as base where {name} = ?1 "
+        f"and not exists (select 1 from layer.rows where rows.{key} = base.{key}) "
+        "order by 2 limit ?2"
     )
 
 

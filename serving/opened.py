@@ -112,13 +112,14 @@ class OpenSnapshot:
         if path is None:
             raise ServingError(f"{view.name} has no lookup file in this snapshot")
         known = self._lookups.get(path)
-        return known or self._open_lookup(path, view)
+        return known or self._open_lookup(path, store, view)
 
-    def _open_lookup(self, path: str, view: CatalogView) -> LookupStore:
+    def _open_lookup(self, path: str, store: Store, view: CatalogView) -> LookupStore:
         with self._lock:
             opened = self._lookups.get(path)
             if opened is None:
-                opened = self._lookups[path] = LookupStore(self._folder / path, view)
+                layer = self._folder / store.layer.lookup if store.layer else None
+                opened = self._lookups[path] = LookupStore(self._folder / path, view, layer)
                 self._closing.callback(opened.close)
             return opened
 
@@ -140,8 +141,13 @@ class OpenSnapshot:
             opened = self._sandboxes.get(key)
             if opened is None:
                 files = {name: self._folder / store.duckdb for name, store in agent.stores.items()}
+                layers = {
+                    name: (self._folder / store.layer.duckdb, self.catalog.views[name].key)
+                    for name, store in agent.stores.items()
+                    if store.layer is not None
+                }
                 workers = self._workers.of(agent)
-                opened = SqlSandbox(files, agent.limits, workers=workers)
+                opened = SqlSandbox(files, agent.limits, layers=layers, workers=workers)
                 self._sandboxes[key] = opened
                 self._closing.callback(opened.close)
             return opened

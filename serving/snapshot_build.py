@@ -13,18 +13,22 @@ import duckdb
 from serving.candidate import Candidate, discard, new_candidate
 from serving.catalog import Catalog, CatalogAgent, CatalogView, Store
 from serving.catalog_views import catalog_view
+from serving.changes import Told, told_changes
 from serving.declarations import Declarations, DeclaredAgent, DeclaredView
 from serving.errors import PublishError
+from serving.layering import Followed, followed
 from serving.layout import DRAFT_FILE, WAREHOUSE
 from serving.privacy.origins import Origins
-from serving.snapshot_store import write_durably
 from serving.view_files import (
     PublishedFiles,
     published_files,
+    relation_of,
+    shape_of,
     write_filtered_view,
     write_lookup,
     write_view,
 )
+from serving.view_layers import follow_scope, follow_view
 
 Progress = Callable[[str, int, int], None]
 _UNPROVEN: Origins = MappingProxyType({})
@@ -40,6 +44,8 @@ def export_views(
 ) -> Candidate:
     """Write every view for every scope into a new candidate; ``is_fresh`` shares no file.
 
+    Of a keyed view that tells its changes the changed rows alone are read and written, into layers.
+
     ``origins`` tell of each column where it comes from, for the catalog.
 
     The caller holds the warehouse's writer lock; the warehouse is open for the first step alone.
@@ -48,55 +54,106 @@ def export_views(
     candidate = new_candidate(home)
     try:
         previous = None if is_fresh else published_files(home)
-        catalog = _export(candidate, declarations, previous, origins, on_progress)
-        write_durably(candidate.folder / DRAFT_FILE, catalog.model_dump_json())
+        catalog = _Export(candidate, declarations, previous, origins, on_progress).catalog()
+        (candidate.folder / DRAFT_FILE).write_text(catalog.model_dump_json(), encoding="utf-8")
     except BaseException:
         discard(candidate)
         raise
     return candidate
 
 
-def _export(
-    candidate: Candidate,
-    declarations: Declarations,
-    previous: PublishedFiles | None,
-    origins: Origins,
-    on_progress: Progress | None,
-) -> Catalog:
-    views: dict[str, CatalogView] = {}
-    stores: dict[str, Store] = {}
-    warehouse = candidate.home / WAREHOUSE
-    if not warehouse.is_file():
-        raise PublishError("there is no warehouse yet; run `grounded run`")
-    scopes = _scopes(declarations)
-    total = len(declarations.views) + len(scopes)
-    with _connect(warehouse) as connection:
-        for number, declared in enumerate(_in_order(declarations), start=1):
-            view = catalog_view(connection, declared, origins)
-            views[view.name] = view
-            stores[view.name] = write_view(connection, candidate, declared, view, previous)
-            if on_progress:
-                on_progress("views", number, total)
-    for name, store in stores.items():
-        write_lookup(candidate, views[name], store, previous)
-    filtered: dict[str, dict[str, Store]] = {}
-    for number, (agent, name) in enumerate(scopes, start=len(views) + 1):
-        store = write_filtered_view(candidate, agent, views[name], stores[name], previous)
-        write_lookup(candidate, views[name], store, previous)
-        filtered.setdefault(agent.name, {})[name] = store
-        if on_progress:
-            on_progress("views", number, total)
-    return Catalog(
-        snapshot_id=candidate.snapshot_id,
-        created_at=datetime.now(UTC),
-        contract_version=declarations.contract_version,
-        views=views,
-        agents={
-            name: _catalog_agent(agent, stores, filtered.get(name, {}))
-            for name, agent in sorted(declarations.agents.items())
-        },
-        stores=stores,
-    )
+class _Export:
+    """The views of one candidate, as far as they are written."""
+
+    def __init__(
+        self,
+        candidate: Candidate,
+        declarations: Declarations,
+        previous: PublishedFiles | None,
+        origins: Origins,
+        on_progress: Progress | None,
+    ) -> None:
+        self._candidate = candidate
+        self._declarations = declarations
+        self._previous = previous
+        self._origins = origins
+        self._on_progress = on_progress
+        self._scopes = _scopes(declarations)
+        self._done = 0
+        self._views: dict[str, CatalogView] = {}
+        self._stores: dict[str, Store] = {}
+        self._followed: dict[str, Followed] = {}
+        self._filtered: dict[str, dict[str, Store]] = {}
+
+    def catalog(self) -> Catalog:
+        """Write all files; the warehouse is open for the first step alone."""
+        warehouse = self._candidate.home / WAREHOUSE
+        if not warehouse.is_file():
+            raise PublishError("there is no warehouse yet; run `grounded run`")
+        with _connect(warehouse) as connection:
+            told = told_changes(connection)
+            for declared in _in_order(self._declarations):
+                self._view(connection, declared, told.get(declared.name))
+                self._tell()
+        for name, store in self._stores.items():
+            if name not in self._followed:
+                write_lookup(self._candidate, self._views[name], store, self._previous)
+        for agent, name in self._scopes:
+            self._filtered.setdefault(agent.name, {})[name] = self._scope(agent, name)
+            self._tell()
+        return Catalog(
+            snapshot_id=self._candidate.snapshot_id,
+            created_at=datetime.now(UTC),
+            contract_version=self._declarations.contract_version,
+            views=self._views,
+            agents={
+                name: _catalog_agent(agent, self._stores, self._filtered.get(name, {}))
+                for name, agent in sorted(self._declarations.agents.items())
+            },
+            stores=self._stores,
+        )
+
+    def _view(
+        self, connection: duckdb.DuckDBPyConnection, declared: DeclaredView, told: Told | None
+    ) -> None:
+        loads = self._previous.loads if self._previous else {}
+        view = catalog_view(connection, declared, self._origins, loads)
+        self._views[view.name] = view
+        way = self._way(view, told)
+        if self._previous and isinstance(way, Followed):
+            relation = relation_of(declared)
+            store = follow_view(connection, self._candidate, view, relation, self._previous, way)
+            if isinstance(store, Store):
+                self._stores[view.name], self._followed[view.name] = store, way
+                return
+            way = store
+        store = write_view(connection, self._candidate, declared, view, self._previous)
+        position = told.position if told else None
+        self._stores[view.name] = store.model_copy(update={"because": way, "position": position})
+
+    def _way(self, view: CatalogView, told: Told | None) -> Followed | str:
+        """Say how a view can be brought up to date, or why it has to be written whole."""
+        agents = self._declarations.agents.values()
+        filters = {agent.name: agent.rows[view.name] for agent in agents if view.name in agent.rows}
+        shapes = {name: shape_of(view, condition) for name, condition in filters.items()}
+        published = self._previous.by_view.get(view.name, {}) if self._previous else {}
+        day = self._candidate.snapshot_id
+        return followed(view, {"": shape_of(view), **shapes}, filters, published, told, day)
+
+    def _scope(self, agent: DeclaredAgent, name: str) -> Store:
+        view, whole, way = self._views[name], self._stores[name], self._followed.get(name)
+        if self._previous and way:
+            return follow_scope(self._candidate, agent, view, whole, self._previous, way)
+        store = write_filtered_view(self._candidate, agent, view, whole, self._previous)
+        write_lookup(self._candidate, view, store, self._previous)
+        update = {"because": whole.because, "position": whole.position}
+        return store.model_copy(update=update)
+
+    def _tell(self) -> None:
+        self._done += 1
+        if self._on_progress:
+            total = len(self._declarations.views) + len(self._scopes)
+            self._on_progress("views", self._done, total)
 
 
 def _in_order(declarations: Declarations) -> list[DeclaredView]:

@@ -7,11 +7,13 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -33,6 +35,8 @@ MINIMUM_AGE = timedelta(minutes=10)
 _LOCK_SECONDS = 120.0
 _WITHDRAWN = ".withdrawn"
 _LOOK_S = 0.05
+# One publish asks for two of them several times.
+_KEPT_CATALOGS = 4
 
 
 class Pointer(BaseModel):
@@ -97,11 +101,32 @@ def open_snapshot(home: Path, snapshot_id: str) -> tuple[Path, Catalog]:
 def read_catalog(folder: Path) -> Catalog:
     """Return the catalog in this folder; PublishError where it is missing or does not parse."""
     try:
-        return Catalog.model_validate_json((folder / CATALOG_FILE).read_bytes())
+        with (folder / CATALOG_FILE).open("rb") as file:
+            return _parsed(_Contents(file))
     except FileNotFoundError as error:
         raise PublishError(f"snapshot {folder.name} has no {CATALOG_FILE}") from error
     except ValidationError as error:
         raise PublishError(f"snapshot {folder.name}: {CATALOG_FILE} does not parse") from error
+
+
+class _Contents:
+    """An open file that equals another where it is the same and has not been written since."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        stat = os.fstat(file.fileno())
+        self._identity = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        self.read = file.read
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Contents) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+
+@lru_cache(maxsize=_KEPT_CATALOGS)
+def _parsed(contents: _Contents) -> Catalog:
+    return Catalog.model_validate_json(contents.read())
 
 
 def read_pointer(home: Path) -> Pointer | None:
@@ -180,26 +205,37 @@ def point_to(home: Path, snapshot_id: str) -> None:
     write_durably(pointer_path(home), pointer.model_dump_json(indent=2))
 
 
-def expire(home: Path, keep: int = 5, minimum_age: timedelta = MINIMUM_AGE) -> list[str]:
+def expire(
+    home: Path,
+    keep: int = 5,
+    minimum_age: timedelta = MINIMUM_AGE,
+    spacing: timedelta = timedelta(0),
+) -> list[str]:
     """Delete all but the newest ``keep`` snapshots and return the ids of the deleted.
 
-    The current one stays, and so does one that answered less than ``minimum_age`` ago, and one
-    that any process reads or has pinned: the lock of a process that died is gone with it.
+    The current one stays, and so does one that answered less than ``minimum_age`` ago, of those
+    one in each ``spacing``; and one that any process reads or has pinned: the lock of a process
+    that died is gone with it.
     """
     with publish_lock(home):
         pointer = read_pointer(home)
         if pointer is None:
             return []
         youngest = datetime.now(UTC) - minimum_age
-        kept = set(_ids(home)[-keep:]) if keep > 0 else set()
-        expired = [
-            name
-            for name in _ids(home)
-            if name != pointer.snapshot_id
-            and name not in kept
-            and pointer.released.get(name, datetime.min.replace(tzinfo=UTC)) <= youngest
-        ]
-        return [name for name in expired if _removed_unread(home, name)]
+        kept = {pointer.snapshot_id, *(_ids(home)[-keep:] if keep > 0 else ())}
+        young = {name: at for name, at in sorted(pointer.released.items()) if at > youngest}
+        kept |= _spaced(young, spacing)
+        return [name for name in _ids(home) if name not in kept and _removed_unread(home, name)]
+
+
+def _spaced(released: Mapping[str, datetime], spacing: timedelta) -> set[str]:
+    """Return the first of each stretch of time, all where there is no spacing."""
+    if not spacing:
+        return set(released)
+    first: dict[int, str] = {}
+    for name, at in released.items():
+        first.setdefault(int(at.timestamp() // spacing.total_seconds()), name)
+    return set(first.values())
 
 
 def remove_orphans(home: Path) -> None:
@@ -320,12 +356,12 @@ def write_durably(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,43 +1,42 @@
-"""Reopens a finished candidate and checks that it is what its catalog says."""
+"""Reopens a finished candidate and checks that it is what its catalog says.
 
-import sqlite3
+Beside a verified snapshot, what both share is told by identity: the rest alone is read.
+"""
+
 from pathlib import Path
 
-import duckdb
 import lancedb
+from lancedb.expr import col
 
 from serving.candidate import Candidate
 from serving.catalog import CATALOG_FILE, Catalog, CatalogView, IndexInfo, Store
-from serving.chunking import has_text
 from serving.errors import PublishError
-from serving.identifiers import quoted
 from serving.index_table import words_file
 from serving.layout import PRIVACY_FILE
-from serving.lookup_store import count_rows
 from serving.snapshot_store import read_catalog
+from serving.store_verify import Changes, check_changes, check_store
+from serving.verified import ALL_KNOWN, Verified
 
-_BATCH_ROWS = 5_000
 
-
-def verify(candidate: Candidate) -> Catalog:
+def verify(candidate: Candidate, verified: Verified | None = None) -> Catalog:
     """Return the catalog of a sound candidate; PublishError names the file that is not."""
     folder = candidate.folder
     catalog = read_catalog(folder)
     if catalog.snapshot_id != candidate.snapshot_id:
         raise PublishError(f"{CATALOG_FILE} is of another snapshot")
     _check_files(folder, catalog)
-    for view, store in catalog.all_stores().values():
-        keys = _check_view(folder, catalog.views[view], store)
-        _check_lookup(folder, store)
-        if catalog.index is not None and store.index_table:
-            _check_index(folder, catalog.index, store, keys)
+    for name, store in catalog.all_stores().values():
+        known = verified.known_up_to(folder, store) if verified else None
+        if verified is None or known is None or _is_new(catalog, store):
+            _check_whole(folder, catalog, catalog.views[name], store)
+        else:
+            _check_changes(folder, catalog, catalog.views[name], store, known, verified)
     return catalog
 
 
 def _check_files(folder: Path, catalog: Catalog) -> None:
     stores = [store for _, store in catalog.all_stores().values()]
-    known = {CATALOG_FILE, *(store.duckdb for store in stores)}
-    known |= {store.lookup for store in stores if store.lookup}
+    known = {CATALOG_FILE, *(name for store in stores for name in store.files)}
     tables = set(catalog.index.chunks) if catalog.index else set()
     if catalog.index:
         known |= {f"{catalog.index.folder}/{words_file(table)}" for table in tables}
@@ -55,86 +54,64 @@ def _check_files(folder: Path, catalog: Catalog) -> None:
         raise PublishError(f"the snapshot lacks {', '.join(missing)}")
 
 
-def _check_view(folder: Path, view: CatalogView, store: Store) -> dict[str, bool]:
-    """Return for each key, as text, whether its row has text to search."""
-    expected = [(column.name, column.type) for column in view.columns]
-    try:
-        with duckdb.connect(str(folder / store.duckdb), read_only=True) as connection:
-            connection.execute("set timezone = 'UTC'")
-            tables = connection.execute("select table_name from duckdb_tables()").fetchall()
-            if tables != [(view.name,)]:
-                raise PublishError(f"{store.duckdb} holds other tables than {view.name}")
-            described = connection.execute(f"describe {quoted(view.name)}").fetchall()
-            found = [(str(row[0]), str(row[1])) for row in described]
-            if found != expected:
-                raise PublishError(f"{store.duckdb}: columns differ from the catalog's")
-            _check_groups(connection, view)
-            searched = _searched_rows(connection, view)
-    except duckdb.Error as error:
-        raise PublishError(f"{store.duckdb} does not open") from error
-    if len(searched) != store.rows:
-        raise PublishError(
-            f"{store.duckdb} has {len(searched)} rows, the catalog says {store.rows}"
-        )
-    return searched
+def _check_whole(folder: Path, catalog: Catalog, view: CatalogView, store: Store) -> None:
+    searched = check_store(folder, view, store)
+    if catalog.index is not None and store.index_table:
+        keys = set(_chunk_keys(folder, catalog.index, store.index_table))
+        where = f"{catalog.index.folder}/{store.index_table}"
+        if keys - searched.keys():
+            raise PublishError(f"{where} holds rows that the view does not")
+        _refuse_missing(where, searched, keys)
 
 
-def _check_groups(connection: duckdb.DuckDBPyConnection, view: CatalogView) -> None:
-    """Refuse rows that stand for fewer people than the view declares."""
-    if view.min_group is None:
-        return
-    count = quoted(view.min_group.count)
-    found = connection.execute(
-        f"select count(*) from {quoted(view.name)} where {count} is null or {count} < ?",
-        [view.min_group.size],
-    ).fetchone()
-    if found != (0,):
-        raise PublishError(
-            f"{view.name} has groups of fewer than {view.min_group.size} people, though it "
-            f"declares min_group on {view.min_group.count}; put {{{{ min_group(...) }}}} behind "
-            "the group by of its model"
-        )
-
-
-def _searched_rows(connection: duckdb.DuckDBPyConnection, view: CatalogView) -> dict[str, bool]:
-    search = view.search
-    title = quoted(search.title) if search and search.title else "null"
-    texts = [quoted(name) for name in search.text if name != search.title] if search else []
-    body = f"concat_ws(chr(10), {', '.join(texts)})" if texts else "null"
-    result = connection.execute(
-        f"select {quoted(view.key)}::varchar, {title}::varchar, {body} from {quoted(view.name)}"
-    )
-    found: dict[str, bool] = {}
-    while batch := result.fetchmany(_BATCH_ROWS):
-        found.update((str(key), has_text(title, text)) for key, title, text in batch)
-    return found
-
-
-def _check_lookup(folder: Path, store: Store) -> None:
-    if store.lookup is None:
-        return
-    try:
-        rows = count_rows(folder / store.lookup)
-    except sqlite3.Error as error:
-        raise PublishError(f"{store.lookup} does not open") from error
-    if rows != store.rows:
-        raise PublishError(f"{store.lookup} has {rows} rows, the catalog says {store.rows}")
-
-
-def _check_index(folder: Path, index: IndexInfo, store: Store, searched: dict[str, bool]) -> None:
+def _check_changes(
+    folder: Path,
+    catalog: Catalog,
+    view: CatalogView,
+    store: Store,
+    known: int,
+    verified: Verified,
+) -> None:
+    changes = Changes({}, set())
+    if known != ALL_KNOWN:
+        changes = check_changes(folder, view, store, known)
     table = store.index_table
-    assert table is not None
+    if catalog.index is None or table is None:
+        return
+    where = f"{catalog.index.folder}/{table}"
+    words = f"{catalog.index.folder}/{words_file(table)}"
+    if not verified.has(folder, [f"{where}.lance", words]):
+        keys = set(_chunk_keys(folder, catalog.index, table, [*changes.searched, *changes.gone]))
+        if keys & changes.gone:
+            raise PublishError(f"{where} holds rows that the view does not")
+        _refuse_missing(where, changes.searched, keys)
+
+
+def _is_new(catalog: Catalog, store: Store) -> bool:
+    """Whether a store's index was written whole, so that all of its rows are asked for."""
+    build = catalog.index.builds.get(store.index_table or "") if catalog.index else None
+    return build is not None and build.written_in == catalog.snapshot_id
+
+
+def _refuse_missing(where: str, searched: dict[str, bool], keys: set[str]) -> None:
+    if {key for key, has_text in searched.items() if has_text} - keys:
+        raise PublishError(f"{where} lacks rows of the view")
+
+
+def _chunk_keys(
+    folder: Path, index: IndexInfo, table: str, asked: list[str] | None = None
+) -> list[str]:
+    """Return the key of each chunk, or of those of some keys; the number of all is compared."""
     where = f"{index.folder}/{table}"
     try:
         stored = lancedb.connect(folder / index.folder).open_table(table)
-        keys = stored.search().select(["key_text"]).to_arrow()["key_text"].to_pylist()
+        count = stored.count_rows()
+        search = stored.search().select(["key_text"])
+        if asked:
+            search = search.where(col("key_text").isin(asked))
+        keys: list[str] = [] if asked == [] else search.to_arrow()["key_text"].to_pylist()
     except (ValueError, OSError, RuntimeError) as error:
         raise PublishError(f"{where} does not open") from error
-    if len(keys) != index.chunks[table]:
-        raise PublishError(
-            f"{where} has {len(keys)} chunks, the catalog says {index.chunks[table]}"
-        )
-    if set(keys) - searched.keys():
-        raise PublishError(f"{where} holds rows that the view does not")
-    if {key for key, has_text in searched.items() if has_text} - set(keys):
-        raise PublishError(f"{where} lacks rows of the view")
+    if count != index.chunks[table]:
+        raise PublishError(f"{where} has {count} chunks, the catalog says {index.chunks[table]}")
+    return keys

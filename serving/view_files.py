@@ -6,7 +6,9 @@ agents.<view> -> views/<view>.duckdb -> views/<view>.<agent>.duckdb, *.sqlite
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -26,10 +28,16 @@ _FORMAT = "2"
 
 @dataclass(frozen=True)
 class PublishedFiles:
-    """The files of the snapshot that answers now, by content hash."""
+    """The files of the snapshot that answers now.
+
+    ``stores`` are those without a layer, by content hash; ``by_view`` all of a view, by agent, the
+    view before any filter under an empty name; ``loads`` the last load of each raw table.
+    """
 
     folder: Path
     stores: dict[str, Store]
+    by_view: dict[str, dict[str, Store]] = field(default_factory=dict)
+    loads: dict[str, str] = field(default_factory=dict)
 
 
 def published_files(home: Path) -> PublishedFiles | None:
@@ -38,8 +46,18 @@ def published_files(home: Path) -> PublishedFiles | None:
         folder, catalog = current(home)
     except NoSnapshot:
         return None
-    stores = {store.content_hash: store for _, store in catalog.all_stores().values()}
-    return PublishedFiles(folder, stores)
+    stores = {
+        store.content_hash: store
+        for _, store in catalog.all_stores().values()
+        if store.layer is None
+    }
+    by_view = {name: {"": store} for name, store in catalog.stores.items()}
+    for agent in catalog.agents.values():
+        for name in agent.row_filtered:
+            by_view[name][agent.name] = agent.stores[name]
+    sources = [source for view in catalog.views.values() for source in view.sources]
+    loads = {source.table: source.load_id for source in sources if source.load_id is not None}
+    return PublishedFiles(folder, stores, by_view, loads)
 
 
 def write_view(
@@ -50,15 +68,14 @@ def write_view(
     previous: PublishedFiles | None,
 ) -> Store:
     """Write all rows of a view, or share the published file where nothing in it has changed."""
-    schema, _, table = declared.relation.partition(".")
-    relation = f"{quoted(schema)}.{quoted(table)}"
+    relation = relation_of(declared)
     try:
         count, content_hash = _content(connection, view, relation)
-        store = _store(view, view.name, count, content_hash)
+        store = _store(candidate, view, view.name, count, content_hash)
         target = candidate.folder / store.duckdb
         same = previous.stores.get(content_hash) if previous else None
         if previous and same:
-            _link(previous.folder / same.duckdb, target)
+            link(previous.folder / same.duckdb, target)
             return store
         _attach(connection, target, "target", "read_write")
         _fill(connection, view, relation)
@@ -69,6 +86,12 @@ def write_view(
             f"{view.name}: its file cannot be written ({type(error).__name__})"
         ) from None
     return store
+
+
+def relation_of(declared: DeclaredView) -> str:
+    """Return a view's table in the warehouse as SQL."""
+    schema, _, table = declared.relation.partition(".")
+    return f"{quoted(schema)}.{quoted(table)}"
 
 
 def write_filtered_view(
@@ -90,26 +113,33 @@ def write_filtered_view(
         _attach(connection, candidate.folder / whole.duckdb, "whole", "read_only")
         _attach(connection, target, "target", "read_write")
         connection.execute("set enable_external_access = false")
-        try:
+        with passing(agent, view):
             # One condition, never two statements or a second column: filter() parses it alone.
             rows = connection.sql(f"select * from whole.main.{quoted(view.name)}")
             rows.filter(agent.rows[view.name]).create_view("passed")
             _fill(connection, view, "passed")
-        except duckdb.Error as error:
-            # Not chained: what DuckDB says may hold the value of a cell.
-            raise PublishError(
-                f"agent {agent.name}: the row filter on {view.name} is no condition over "
-                f"its columns ({type(error).__name__}); "
-                f"mend meta.agent.rows.{view.name} of its exposure"
-            ) from None
         count, content_hash = _content(connection, view, f"target.main.{quoted(view.name)}")
         connection.execute("detach target")
-    store = _store(view, scope, count, content_hash)
+    store = _store(candidate, view, scope, count, content_hash, agent.rows[view.name])
     same = previous.stores.get(content_hash) if previous else None
     if previous and same:
         target.unlink()
-        _link(previous.folder / same.duckdb, target)
+        link(previous.folder / same.duckdb, target)
     return store
+
+
+@contextmanager
+def passing(agent: DeclaredAgent, view: CatalogView) -> Iterator[None]:
+    """Tell of a fault that it is the agent's filter's."""
+    try:
+        yield
+    except duckdb.Error as error:
+        # Not chained: what DuckDB says may hold the value of a cell.
+        raise PublishError(
+            f"agent {agent.name}: the row filter on {view.name} is no condition over "
+            f"its columns ({type(error).__name__}); "
+            f"mend meta.agent.rows.{view.name} of its exposure"
+        ) from None
 
 
 def write_lookup(
@@ -121,18 +151,34 @@ def write_lookup(
     target = candidate.folder / store.lookup
     same = previous.stores.get(store.content_hash) if previous else None
     if previous and same and same.lookup:
-        _link(previous.folder / same.lookup, target)
+        link(previous.folder / same.lookup, target)
     else:
         build_lookup(candidate.folder / store.duckdb, target, view)
 
 
-def _store(view: CatalogView, scope: str, rows: int, content_hash: str) -> Store:
+def shape_of(view: CatalogView, condition: str = "") -> str:
+    """Return a hash over all but the rows that decides what the files of a store hold."""
+    shape = view.model_dump_json(include={"name", "description", "columns", "key", "lookups"})
+    whole = "\n".join([_FORMAT, duckdb.__version__, shape, condition])
+    return hashlib.sha256(whole.encode()).hexdigest()
+
+
+def _store(
+    candidate: Candidate,
+    view: CatalogView,
+    scope: str,
+    rows: int,
+    content_hash: str,
+    condition: str = "",
+) -> Store:
     return Store(
         duckdb=f"{VIEWS}/{scope}.duckdb",
         lookup=f"{VIEWS}/{scope}.sqlite",
         index_table=scope if view.search else None,
         rows=rows,
         content_hash=content_hash,
+        shape=shape_of(view, condition),
+        written_in=candidate.snapshot_id,
     )
 
 
@@ -155,29 +201,39 @@ def _content(
     connection: duckdb.DuckDBPyConnection, view: CatalogView, relation: str
 ) -> tuple[int, str]:
     """Return the number of rows and a hash over everything that the view's files hold."""
-    cells = [
-        f"coalesce(length({name}::varchar) || ':' || {name}::varchar, '-')"
-        for name in (quoted(column.name) for column in view.columns)
-    ]
     key = quoted(view.key)
     found = connection.execute(
-        f"select count(*), count({key}), count(distinct {key}), "
-        f"coalesce(sha256(string_agg(md5({' || '.join(cells)}), '' order by {key})), '') "
-        f"from {relation}"
+        f"select count(*), count({key}), count(distinct {key}) from {relation}"
     ).fetchone()
     assert found is not None
-    rows, present, distinct, cells_hash = found
+    rows, present, distinct = found
     if not rows == present == distinct:
         raise PublishError(
             f"{view.name}: its key {view.key} is not unique or not complete "
             f"({rows} rows, {present} with a key, {distinct} different keys)"
         )
-    shape = view.model_dump_json(include={"name", "description", "columns", "key", "lookups"})
-    whole = "\n".join([_FORMAT, duckdb.__version__, shape, str(rows), cells_hash])
-    return rows, hashlib.sha256(whole.encode()).hexdigest()
+    names = [column.name for column in view.columns]
+    whole = [shape_of(view), str(rows), cells_hash(connection, names, view.key, relation)]
+    return rows, hashlib.sha256("\n".join(whole).encode()).hexdigest()
 
 
-def _link(source: Path, target: Path) -> None:
+def cells_hash(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], key: str, relation: str
+) -> str:
+    """Return a hash over these cells of all rows, in the order of the key."""
+    cells = [
+        f"coalesce(length({name}::varchar) || ':' || {name}::varchar, '-')"
+        for name in map(quoted, columns)
+    ]
+    found = connection.execute(
+        f"select coalesce(sha256(string_agg(md5({' || '.join(cells)}), '' order by {quoted(key)}))"
+        f", '') from {relation}"
+    ).fetchone()
+    assert found is not None
+    return str(found[0])
+
+
+def link(source: Path, target: Path) -> None:
     """Share one file between snapshots, or copy it where the file system cannot share."""
     try:
         os.link(source, target)

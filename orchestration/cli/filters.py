@@ -82,7 +82,7 @@ def _boolean(text: str) -> bool:
 
 
 def _number(text: str) -> int | float:
-    number = json.loads(text)
+    number: object = json.loads(text)
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise ValueError(text)
     return number

@@ -1,4 +1,4 @@
-"""``grounded run | status | dev``: the pipeline."""
+"""``grounded run | follow | status | dev``: the pipeline."""
 
 import os
 import subprocess
@@ -14,6 +14,7 @@ from orchestration.cli.output import console, write_json
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("run")(run)
+    app.command("follow")(follow)
     app.command("status")(status)
     app.command("dev")(dev)
 
@@ -24,6 +25,10 @@ def run(
     ] = None,
     tour: Annotated[
         bool, typer.Option("--tour", help="Then ask one SQL, one lookup and one search.")
+    ] = False,
+    full_refresh: Annotated[
+        bool,
+        typer.Option("--full-refresh", help="Make every model whole and publish no shared file."),
     ] = False,
     home: Home = None,
     as_json: AsJson = False,
@@ -41,7 +46,7 @@ def run(
     progress = JsonProgress() if as_json else TerminalProgress(console())
     with progress:
         start_demo(settings, progress.note)
-        outcome = run_pipeline(settings, sources=source, progress=progress)
+        outcome = run_pipeline(settings, sources=source, progress=progress, is_fresh=full_refresh)
     for reason in outcome.failures:
         if as_json:
             write_json({"failed": reason})
@@ -52,6 +57,37 @@ def run(
         if tour and not as_json:
             show_tour(settings.home)
     return 1 if outcome.failures else 0
+
+
+def follow(
+    source: Annotated[
+        list[str] | None, typer.Option("--source", help="Follow this one alone; may be repeated.")
+    ] = None,
+    full_every: Annotated[
+        int, typer.Option("--full-every", min=1, help="Minutes between two builds in full.")
+    ] = 60,
+    cycles: Annotated[
+        int | None, typer.Option("--cycles", min=1, help="End after so many; default never.")
+    ] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> int:
+    """Stay, watch the sources and publish what changed within seconds.
+
+    A change is loaded, built, masked, tested and published by its keys alone; every hour, and when
+    a file of the project changes, all of it is built and searched for leaks again. What fails is
+    tried again and told; what is published keeps answering. Ctrl-C ends it after the cycle.
+    """
+    from orchestration.cli.following import follow_sources
+    from orchestration.resources import read_settings
+
+    return follow_sources(
+        read_settings(home),
+        sources=source,
+        full_every_minutes=full_every,
+        cycles=cycles,
+        as_json=as_json,
+    )
 
 
 def status(home: Home = None, as_json: AsJson = False) -> int:

@@ -10,8 +10,9 @@ import duckdb
 from ingestion.vanished import quoted
 from orchestration.erasure.residue import Needles
 from orchestration.run import open_instance
-from serving.identifiers import literal
+from serving.catalog import CatalogView, Store
 from serving.snapshot_store import open_snapshot
+from serving.store_rows import store_rows
 
 _PSEUDONYM = "pseudonym"
 
@@ -45,29 +46,28 @@ def empty_staging(connection: duckdb.DuckDBPyConnection, sources: Iterable[str])
         connection.execute(f"delete from {quoted(schema)}.{quoted(table)}")
 
 
-def vanished_pseudonyms(home: Path, before: str, after: str) -> list[str]:
+def vanished_pseudonyms(home: Path, earlier: str, later: str) -> list[str]:
     """Return the pseudonyms that one snapshot has and a later one has not."""
-    old_folder, old = open_snapshot(home, before)
-    new_folder, new = open_snapshot(home, after)
+    old_folder, old = open_snapshot(home, earlier)
+    new_folder, new = open_snapshot(home, later)
     found: set[str] = set()
     for name, view in old.views.items():
         keys = [c.name for c in view.columns if (c.mask or "").startswith(_PSEUDONYM)]
         if not keys or name not in new.stores:
             continue
         known = {column.name for column in new.views[name].columns}
-        with duckdb.connect() as connection:
-            for label, path in (
-                ("old", old_folder / old.stores[name].duckdb),
-                ("fresh", new_folder / new.stores[name].duckdb),
-            ):
-                connection.execute(f"attach {literal(str(path))} as {label} (read_only)")
-            for key in set(keys) & known:
-                rows = connection.execute(
-                    f"select {quoted(key)}::varchar from old.main.{quoted(name)} "
-                    f"except select {quoted(key)}::varchar from fresh.main.{quoted(name)}"
-                ).fetchall()
-                found |= {row[0] for row in rows if row[0] is not None}
+        for key in sorted(set(keys) & known):
+            before = _column(old_folder, view, old.stores[name], key)
+            found |= before - _column(new_folder, new.views[name], new.stores[name], key)
     return sorted(found)
+
+
+def _column(folder: Path, view: CatalogView, store: Store, column: str) -> set[str]:
+    with store_rows(folder, view, store) as connection:
+        rows = connection.execute(
+            f"select distinct {quoted(column)}::varchar from {quoted(view.name)}"
+        ).fetchall()
+    return {row[0] for row in rows if row[0] is not None}
 
 
 def runs_telling(home: Path, needles: Needles) -> set[str]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from ingestion.erasure.keys import ErasureKey
 from ingestion.erasure.person import Value
 from ingestion.erasure.relations import erasure_folder
-from serving.snapshot_store import sync_folder, write_durably
+from serving.snapshot_store import sync, write_durably
 
 Step = Literal["marked", "erased", "rewritten", "rebuilt", "audited", "withdrawn", "cleaned"]
 
@@ -98,4 +98,4 @@ def write_journal(home: Path, journal: Journal) -> None:
 def remove_journal(home: Path) -> None:
     """The erasure is done and its receipt is durable."""
     journal_path(home).unlink(missing_ok=True)
-    sync_folder(erasure_folder(home))
+    sync(erasure_folder(home))

@@ -9,9 +9,10 @@ import duckdb
 
 from serving.identifiers import quoted
 from serving.leak_scan.folding import folded, joined
+from serving.leak_scan.loads import relation
 from serving.leak_scan.page import page_of
 from serving.leak_scan.search_set import Entry, SearchSet
-from serving.leak_scan.values import PersonalValues, ValueColumn, relation
+from serving.leak_scan.values import PersonalValues, ValueColumn
 
 # What is never an ordinary word stays a leak, also where somebody wrote it into a public column.
 ORDINARY = frozenset({"name", "address", "birth_date", "identifier"})
@@ -20,23 +21,22 @@ _BATCH_ROWS = 20_000
 
 def also_public(search: SearchSet, entries: Collection[Entry]) -> set[Entry]:
     """Return the entries whose value a public column of the sources holds as well."""
-    values = search.values
     asked = sorted(entry for entry in entries if search.privacy(entry) in ORDINARY)
-    if values.warehouse is None or not asked:
+    if search.warehouse is None or not asked:
         return set()
     columns = [
         ValueColumn(
             str(number),
             search.privacy(entry),
             [search.text_of(entry)],
-            values.columns[entry[0]].rule,
+            search.columns[entry[0]].rule,
         )
         for number, entry in enumerate(asked)
     ]
     narrow = SearchSet(PersonalValues(tuple(columns)))
     found: set[int] = set()
-    with values.warehouse() as path, duckdb.connect(str(path), read_only=True) as connection:
-        for table, column in values.public:
+    with search.warehouse() as path, duckdb.connect(str(path), read_only=True) as connection:
+        for table, column in search.public:
             result = connection.execute(
                 f"select distinct {quoted(column)}::varchar from {relation(table)} "
                 f"where {quoted(column)} is not null"

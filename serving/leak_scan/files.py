@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from serving.leak_scan.cells import (
@@ -30,13 +31,14 @@ from serving.leak_scan.cells import (
 from serving.leak_scan.targets import Rows, Target
 
 _CHUNK = 1 << 20
+_PAGE = 4096
 # What is read again on both sides of a chunk: a value with its separators, and its neighbours.
 _AFTER = 4096
 _BEFORE = 64
 _HEAD = 16
 _CONTROLS = bytes([*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20)])
 
-_STORES: dict[str, Callable[[Path, str | None], Iterator[Cells]]] = {
+_STORES: dict[str, Callable[[Path, Rows | None], Iterator[Cells]]] = {
     "duckdb": duckdb_cells,
     "sqlite": sqlite_cells,
     "parquet": parquet_cells,
@@ -104,12 +106,13 @@ class Chunk:
 
 @dataclass(frozen=True)
 class File:
-    """One file, or the folder of one Lance table."""
+    """One file, or the folder of one Lance table; ``before`` is the one that it was copied from."""
 
     path: Path
     name: str
     kind: str
     rows: Rows | None = None
+    before: Path | None = None
 
     @property
     def faults(self) -> tuple[type[Exception], ...]:
@@ -129,7 +132,15 @@ class File:
     def cells(self) -> Iterator[Cells]:
         """Yield the cells of a store, none of another file."""
         if self.kind in _STORES:
-            yield from _STORES[self.kind](self.path, self.rows.key if self.rows else None)
+            yield from _STORES[self.kind](self.path, self.rows)
+
+    def raw(self) -> Iterator[Chunk]:
+        """Yield the bytes of a file, of a copy those that differ; none of a folder."""
+        if self.before is not None:
+            yield from _differing(self.path, self.before)
+        elif self.path.is_file():
+            with self.path.open("rb") as stream:
+                yield from _chunks(stream)
 
     def packed(self) -> Iterator[Chunk]:
         """Yield what a compressed file holds."""
@@ -150,12 +161,22 @@ def files_of(target: Target) -> Iterator[File]:
         return
     for path in sorted(target.path.rglob("*")):
         below = path.relative_to(target.path).as_posix()
-        name = f"{target.name}/{below}"
+        name, rows = f"{target.name}/{below}", target.rows.get(below)
         if path.is_dir() and path.suffix == ".lance" and (path / "_versions").is_dir():
-            yield File(path, name, "lance", target.rows.get(below))
+            yield File(path, name, "lance", rows)
         elif path.is_file() and not path.is_symlink():
+            before = target.searched / below if target.searched else None
+            if before is not None and before.is_file() and path.samefile(before):
+                continue
+            is_copy = rows is not None and rows.since is not None and before is not None
             with suppress(FileNotFoundError):
-                yield File(path, name, kind_of(path), target.rows.get(below))
+                yield File(
+                    path,
+                    name,
+                    kind_of(path),
+                    rows,
+                    before if is_copy and before is not None and before.is_file() else None,
+                )
 
 
 def kind_of(path: Path) -> str:
@@ -186,11 +207,21 @@ _MAGIC = (
 )
 
 
-def chunks(path: Path) -> Iterator[Chunk]:
-    """Yield the bytes of a file; none of a folder."""
-    if path.is_file():
-        with path.open("rb") as stream:
-            yield from _chunks(stream)
+def _differing(path: Path, before: Path) -> Iterator[Chunk]:
+    """Yield the pages of a file that are not the same in another one."""
+    new, old = path.read_bytes(), before.read_bytes()
+    same = min(len(new), len(old)) // _PAGE
+    pages = [
+        np.frombuffer(data[: same * _PAGE], np.uint8).reshape(-1, _PAGE) for data in (new, old)
+    ]
+    differs = np.append((pages[0] != pages[1]).any(axis=1), len(new) > same * _PAGE)
+    ends = np.flatnonzero(np.diff(differs, prepend=False, append=False))
+    for first, last in zip(ends[::2], ends[1::2], strict=True):
+        begin, end = int(first) * _PAGE, len(new) if last > same else int(last) * _PAGE
+        for start in range(begin, end, _CHUNK):
+            stop = min(start + _CHUNK, end)
+            around = new[max(0, start - _BEFORE) : start], new[stop : stop + _AFTER]
+            yield Chunk(around[0], new[start:stop], around[1], start, 1)
 
 
 def _chunks(stream: _Stream) -> Iterator[Chunk]:

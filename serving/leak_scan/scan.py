@@ -6,6 +6,7 @@ targets -> files -> cells of known stores, and the bytes of every file -> pages 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +17,7 @@ import pyarrow as pa
 from serving.leak_scan.also_public import ORDINARY, also_public
 from serving.leak_scan.cells import Cells, cells_of
 from serving.leak_scan.encodings import decoded_tokens, unescaped
-from serving.leak_scan.files import Chunk, File, chunks, files_of
+from serving.leak_scan.files import Chunk, File, files_of
 from serving.leak_scan.folding import (
     CELL,
     CELL_TEXT,
@@ -41,7 +42,7 @@ T = TypeVar("T")
 
 def scan(
     targets: Iterable[Target],
-    values: PersonalValues,
+    values: PersonalValues | SearchSet,
     *,
     patterns: bool = True,
     keys: Mapping[str, bytes] | None = None,
@@ -50,10 +51,12 @@ def scan(
     """Search every cell and byte of the targets and return what was found.
 
     ``keys`` are secrets that may show nowhere; ``project_texts`` are files of the project, whose
-    own invented data (a unit test's e-mail) is no leak where it shows again.
+    own invented data (a unit test's e-mail) is no leak where it shows again. A search set that is
+    kept from scan to scan has its keys already.
     """
     began, cpu = time.perf_counter(), time.process_time()
-    search = SearchSet(values, keys)
+    search = values if isinstance(values, SearchSet) else SearchSet(values, keys)
+    search.forget_cells()
     by_pattern = PatternSearch(project_texts) if patterns else None
     scanner = _Scanner(search, by_pattern, project_texts)
     for target in targets:
@@ -77,7 +80,7 @@ class _Scanner:
         self._is_in_project = lru_cache(maxsize=100_000)(self._found_in_project)
         self._found: dict[tuple[Place, str, Entry | None], list[str]] = {}
         self._counts: Counter[tuple[Place, str, Entry | None]] = Counter()
-        self._report = ScanReport(values=len(search.values), searched=search.searched)
+        self._report = ScanReport(values=len(search), searched=search.searched)
         self._unread: list[str] = []
         self._told = lru_cache(maxsize=10_000)(self._without_values)
 
@@ -89,7 +92,7 @@ class _Scanner:
             self._cells(file, cells_of("", "(name)", [""], [file.name]))
             read = self._each(file, file.cells(), self._cells)
             with_patterns = not (read and file.is_store) and not file.is_part
-            self._each(file, chunks(file.path), partial(self._chunk, with_patterns=with_patterns))
+            self._each(file, file.raw(), partial(self._chunk, with_patterns=with_patterns))
             self._each(file, file.packed(), partial(self._chunk, with_patterns=True))
 
     def report(self) -> ScanReport:
@@ -111,7 +114,9 @@ class _Scanner:
                 for row in self._found[place, privacy, entry]
             ]
         report.hits = tuple(_first(sorted(set(hits))))
-        report.effects = tuple(self._search.effects.values())
+        report.effects = tuple(
+            replace(effect, cells=effect.cells.copy()) for effect in self._search.effects.values()
+        )
         report.unread = tuple(self._unread)
         return report
 

@@ -14,6 +14,7 @@ import duckdb
 
 from serving.declarations import Declarations
 from serving.identifiers import quoted
+from serving.leak_scan.loads import Loads, relation
 from serving.leak_scan.rules import PUBLIC, ScanRule
 
 _BATCH_ROWS = 100_000
@@ -59,17 +60,22 @@ class PersonalValues:
 
 
 def personal_values(
-    warehouse: Path, declarations: Declarations, hold: Held | None = None
+    warehouse: Path,
+    declarations: Declarations,
+    hold: Held | None = None,
+    loads: Loads | None = None,
 ) -> PersonalValues:
     """Read every value of every raw column whose class is personal.
 
     The caller holds the warehouse, or knows that nobody writes to it; ``hold`` holds it again where
-    the scan comes back to it. A column without a class counts as personal.
+    the scan comes back to it. A column without a class counts as personal. ``loads`` leaves out the
+    rows of loads that were read before, and takes those that are read now.
     """
     columns, public = [], []
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         there = _raw_columns(connection)
         for name, source in declarations.sources.items():
+            where = loads.unread(connection, name, there) if loads else ""
             for column, kind in there.get(name, {}).items():
                 declared = source.columns.get(column)
                 if declared is None and column.startswith("_"):
@@ -78,7 +84,7 @@ def personal_values(
                 if privacy == PUBLIC:
                     public.append((name, column))
                     continue
-                texts = list(_distinct(connection, name, column, kind))
+                texts = list(_distinct(connection, name, column, kind, where))
                 rule = declared.scan if declared else None
                 columns.append(ValueColumn(f"{name}.{column}", privacy, texts, rule))
     held: Held = hold or (lambda: nullcontext(warehouse))
@@ -98,12 +104,6 @@ def of(values: Iterable[tuple[str, str, str]]) -> PersonalValues:
     )
 
 
-def relation(table: str) -> str:
-    """Return ``source.table`` as SQL."""
-    schema, _, name = table.partition(".")
-    return f"{quoted(schema)}.{quoted(name)}"
-
-
 def _raw_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
     found = connection.execute(
         "select table_schema || '.' || table_name, column_name, data_type "
@@ -116,7 +116,7 @@ def _raw_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, s
 
 
 def _distinct(
-    connection: duckdb.DuckDBPyConnection, table: str, column: str, kind: str
+    connection: duckdb.DuckDBPyConnection, table: str, column: str, kind: str, where: str
 ) -> Iterator[str]:
     is_nested = any(sign in kind for sign in _NESTED)
     text = f"to_json({quoted(column)})" if is_nested else quoted(column)
@@ -124,7 +124,7 @@ def _distinct(
         text = f"try(decode({text}))"
     result = connection.execute(
         f"select distinct try_cast({text} as varchar) as value from {relation(table)} "
-        f"where {quoted(column)} is not null"
+        f"where {quoted(column)} is not null{where}"
     )
     while batch := result.fetchmany(_BATCH_ROWS):
         for (value,) in batch:

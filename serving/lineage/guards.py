@@ -5,13 +5,17 @@ A model, a hook or a macro that runs statements of its own makes tables that no 
 
 import re
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 from serving.errors import NotFollowed
 
-# What dbt builds of the compiled SELECT and nothing else. An incremental model or a snapshot keeps
-# rows that older SQL has made.
-_MATERIALIZED = frozenset({"table", "view", "ephemeral"})
+# What is built of the compiled SELECT and nothing else. An incremental model or a snapshot keeps
+# rows that older SQL has made; a keyed one holds what its SELECT gives now.
+_MATERIALIZED = frozenset({"table", "view", "ephemeral", "keyed"})
+# What builds keyed models, as it was read when this was written: nothing else may be in its place.
+_KEYED_FOLDER = "macros/keyed/"
+_KEYED_DIGEST = "0a97d74c02c7eb76e4db42e56d819bf2d91e9d8042ae728d558deba95ab42c76"
 _RUNS_STATEMENTS = re.compile(
     r"\b(run_query|statement|builtins|context|load_relation)\b"
     r"|\badapter\s*(\[|\.\s*(?!(?:dispatch|quote)\b)\w+)"
@@ -22,7 +26,7 @@ _STRING = re.compile(r"'[^']*'|\"[^\"]*\"")
 _DBT = frozenset({"dbt", "dbt_duckdb"})
 # The folders of dbt's own macros that only make text while a model is compiled.
 _TEXT_ONLY = ("macros/utils/", "macros/get_custom_name/")
-_CREATES_FUNCTIONS = re.compile(r"\{\{\s*create_privacy_functions\(\)\s*\}\}")
+_HOOKS = re.compile(r"\{\{\s*create_(privacy_functions|change_log)\(\)\s*\}\}")
 
 
 def refuse_unreadable(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> None:
@@ -54,23 +58,29 @@ def statements_beside_models(manifest: Mapping[str, Any]) -> list[str]:
     """Tell each hook and overridden macro of the project that could write data by itself."""
     found = [
         f"{node['original_file_path']}: the hook {node['name']} runs statements of its own; remove "
-        "it (only {{ create_privacy_functions() }} may run before a build)"
+        "it (only {{ create_privacy_functions() }} and {{ create_change_log() }} may run before a "
+        "build)"
         for node in manifest["nodes"].values()
-        if node["resource_type"] == "operation"
-        and not _CREATES_FUNCTIONS.fullmatch(node["raw_code"].strip())
+        if node["resource_type"] == "operation" and not _HOOKS.fullmatch(node["raw_code"].strip())
     ]
     found += [
         f"{node['original_file_path']}: dbt's function {node['name']} is not followed; write it as "
         "a macro"
         for node in manifest.get("functions", {}).values()
     ]
+    keyed = keyed_digest(manifest)
+    if keyed not in (None, _KEYED_DIGEST):
+        found.append(
+            f"{_KEYED_FOLDER} is not as it was shipped, so that nothing tells what a keyed model "
+            "holds; bring it back, or use table"
+        )
     own = {
         macro["name"]: macro["original_file_path"]
         for macro in manifest["macros"].values()
         if macro["package_name"] in _DBT
     }
     for macro in manifest["macros"].values():
-        if macro["package_name"] in _DBT:
+        if macro["package_name"] in _DBT or _is_keyed(macro):
             continue
         is_text = own.get(macro["name"], _TEXT_ONLY[0]).startswith(_TEXT_ONLY)
         if macro["name"].startswith("materialization_") or not is_text:
@@ -79,6 +89,20 @@ def statements_beside_models(manifest: Mapping[str, Any]) -> list[str]:
                 "that builds tables; remove it"
             )
     return found
+
+
+def keyed_digest(manifest: Mapping[str, Any]) -> str | None:
+    """Return a hash over the macros that build keyed models; None where a project has none."""
+    macros = [macro for macro in manifest["macros"].values() if _is_keyed(macro)]
+    texts = sorted(f"{macro['name']}\0{macro['macro_sql']}" for macro in macros)
+    return sha256("\0".join(texts).encode()).hexdigest() if texts else None
+
+
+def _is_keyed(macro: Mapping[str, Any]) -> bool:
+    if macro["package_name"] in _DBT:
+        return False
+    path: str = macro["original_file_path"]
+    return path.startswith(_KEYED_FOLDER)
 
 
 def _reached_macros(

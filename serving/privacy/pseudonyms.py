@@ -75,9 +75,10 @@ def _take_views(
             for column in catalog.views[view].columns
             if not masked or column.mask == PSEUDONYM
         ]
-        connection.execute(f"attach {literal(str(folder / store.duckdb))} as store (read_only)")
-        _take(connection, table, store.duckdb, f"store.main.{quoted(view)}", columns)
-        connection.execute("detach store")
+        for file in (store.duckdb, *([store.layer.duckdb] if store.layer else [])):
+            connection.execute(f"attach {literal(str(folder / file))} as store (read_only)")
+            _take(connection, table, file, f"store.main.{quoted(view)}", columns)
+            connection.execute("detach store")
 
 
 def _take_index(connection: duckdb.DuckDBPyConnection, folder: Path, catalog: Catalog) -> None:
@@ -94,8 +95,10 @@ def _take_index(connection: duckdb.DuckDBPyConnection, folder: Path, catalog: Ca
 
 def _take_lookups(connection: duckdb.DuckDBPyConnection, folder: Path, catalog: Catalog) -> None:
     for _, store in catalog.all_stores().values():
-        if store.lookup is not None and (folder / store.lookup).is_file():
-            _take_lookup(connection, "new_tails", folder, store.lookup)
+        files = [store.lookup, store.layer.lookup if store.layer else None]
+        for file in files:
+            if file is not None and (folder / file).is_file():
+                _take_lookup(connection, "new_tails", folder, file)
 
 
 def _take_lookup(

@@ -17,6 +17,7 @@ from serving.errors import AnswerError, BudgetExceeded, InvalidArgument, QueryTi
 from serving.sandbox.gate import Checked, check
 from serving.sandbox.messages import DIED, MEMORY, TIMEOUT, Statement, explain
 from serving.sandbox.process import (
+    Files,
     WorkerDiedError,
     WorkerProcess,
     WorkerTimeoutError,
@@ -63,10 +64,11 @@ class SqlSandbox:
         files: Mapping[str, Path],
         limits: Limits,
         *,
+        layers: Mapping[str, tuple[Path, str]] | None = None,
         max_workers: int = 2,
         workers: Workers | None = None,
     ) -> None:
-        self._files = dict(files)
+        self._files = Files(dict(files), dict(layers or {}))
         self._limits = limits
         self._columns: dict[str, list[tuple[str, str]]] | None = None
         self._owns_workers = workers is None

@@ -2,8 +2,9 @@
 
 parent -> length + JSON request -> locked DuckDB -> length + JSON reply -> parent
 
-It is started by its path with an empty environment, and imports the standard library, duckdb and
-``serving.values`` alone, so that a new one answers after about a tenth of a second.
+It is started by its path with an empty environment, and imports the standard library, duckdb,
+``serving.values`` and ``serving.layers`` alone, so that a new one answers after about a tenth of a
+second.
 """
 
 import json
@@ -49,8 +50,13 @@ def read_message(stream: IO[bytes]) -> Message | None:
     return message
 
 
-def open_locked(files: dict[str, str], memory_mb: int) -> duckdb.DuckDBPyConnection:
-    """Return a connection that sees these views by their names and cannot reach anything else."""
+def open_locked(
+    files: dict[str, str], memory_mb: int, layers: dict[str, list[str]] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Return a connection that sees these views by their names and cannot reach anything else.
+
+    ``layers`` has for a view the file of what changed since its own was written, and its key.
+    """
     connection = duckdb.connect(
         ":memory:",
         config={
@@ -69,7 +75,14 @@ def open_locked(files: dict[str, str], memory_mb: int) -> duckdb.DuckDBPyConnect
     for number, (view, path) in enumerate(files.items()):
         connection.execute(f"attach {_text(path)} as v{number} (read_only)")
         name = _identifier(view)
-        connection.execute(f"create view {name} as select * from v{number}.main.{name}")
+        rows = f"select * from v{number}.main.{name}"
+        if layers and view in layers:
+            from serving.layers import layered
+
+            layer, key = layers[view]
+            connection.execute(f"attach {_text(layer)} as l{number} (read_only)")
+            rows = layered(f"v{number}.main.{name}", f"l{number}.main.{name}", key)
+        connection.execute(f"create view {name} as {rows}")
     connection.execute("set global TimeZone = 'UTC'")
     # What is attached stays readable; from here on nothing else can be opened.
     connection.execute("set enable_external_access = false")
@@ -169,14 +182,14 @@ class _Worker:
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._cursor: duckdb.DuckDBPyConnection | None = None
 
-    def open(self, files: dict[str, str]) -> Message:
+    def open(self, files: dict[str, str], layers: dict[str, list[str]]) -> Message:
         """Let go of what is open and open these; the reply tells their columns, or an error."""
         for held in (self._cursor, self._connection):
             if held is not None:
                 held.close()
         self._connection = self._cursor = None
         try:
-            self._connection = open_locked(files, self._memory_mb)
+            self._connection = open_locked(files, self._memory_mb, layers)
             # The client loads its time zones on first use.
             self._connection.execute("select timestamptz '2000-01-01'").fetchall()
             self._cursor = self._connection.cursor()
@@ -188,7 +201,7 @@ class _Worker:
         """Run one request on a cursor that no other request has had."""
         _limit_cpu(request["seconds"])
         if request["op"] == "open":
-            return self.open(request["files"])
+            return self.open(request["files"], request["layers"])
         assert self._cursor is not None
         self._alarm.set(self._cursor, request["seconds"])
         try:
@@ -260,10 +273,11 @@ def main() -> None:
     if start is None:
         return
     worker = _Worker(start["memory_mb"], to_json)
-    hello = worker.open(start["files"])
+    hello = worker.open(start["files"], start["layers"])
     # A deleted folder takes no files, whatever a statement may try.
     Path.cwd().rmdir()
-    limit_process(start["memory_mb"], len(start["files"]))
+    # A view that has no layer yet may have one in the next snapshot.
+    limit_process(start["memory_mb"], 2 * len(start["files"]))
     write_message(replies, hello)
     while (request := read_message(requests)) is not None:
         write_message(replies, worker.answer(request))

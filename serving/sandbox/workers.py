@@ -5,15 +5,11 @@ takes ten times as long.
 """
 
 import threading
-from collections.abc import Mapping
-from pathlib import Path
 
 from serving import cancellation
 from serving.catalog import Limits
 from serving.errors import NoSnapshot
-from serving.sandbox.process import WorkerProcess
-
-Files = Mapping[str, Path]
+from serving.sandbox.process import Files, WorkerProcess
 
 
 class Workers:

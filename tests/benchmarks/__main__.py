@@ -37,6 +37,7 @@ BENCHES: Mapping[str, Bench] = {
     "serving": Bench("serving"),
     "load": Bench("load", quick=("--seconds", "20"), full=("--real-runs",)),
     "mcp": Bench("mcp"),
+    "publishing": Bench("publishing", full=("--rows", "100000", "1000000", "10000000")),
 }
 
 

@@ -9,6 +9,7 @@ import psycopg
 
 from ingestion.vanished import quoted
 from serving import snapshot
+from serving.store_rows import store_rows
 from tests.faults.views import VIEWS
 
 Rows = list[tuple[Any, ...]]
@@ -76,7 +77,7 @@ def set_aside(home: Path) -> Rows:
 def in_view(home: Path, view: str) -> tuple[list[str], Rows]:
     """Column names and rows of a published view, by key."""
     folder, catalog = snapshot.current(home)
-    with duckdb.connect(str(folder / catalog.stores[view].duckdb), read_only=True) as connection:
+    with store_rows(folder, catalog.views[view], catalog.stores[view]) as connection:
         columns = [column.name for column in catalog.views[view].columns]
         listed = ", ".join(map(quoted, columns))
         return columns, connection.execute(f"select {listed} from {view} order by id").fetchall()

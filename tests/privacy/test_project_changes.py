@@ -86,11 +86,14 @@ def test_jinja_that_runs_statements_is_refused_in_models_and_their_macros(
     assert "macro country_name runs statements" in changed(manifest, in_macro)
 
 
-def test_a_hook_of_the_project_is_refused_but_the_one_that_makes_the_masks(
+def test_a_hook_of_the_project_is_refused_but_those_that_make_the_masks_and_the_change_log(
     manifest: Manifest,
 ) -> None:
     hooks = [node for node in manifest["nodes"].values() if node["resource_type"] == "operation"]
-    assert [hook["raw_code"] for hook in hooks] == ["{{ create_privacy_functions() }}"]
+    assert {hook["raw_code"] for hook in hooks} == {
+        "{{ create_change_log() }}",
+        "{{ create_privacy_functions() }}",
+    }
 
     def change(manifest: Manifest) -> None:
         hook = {**hooks[0], "raw_code": "create table agents.agent_x as from shop.customers"}
@@ -108,6 +111,18 @@ def test_a_macro_that_replaces_how_tables_are_built_is_refused(
         manifest["macros"][f"macro.grounded.{name}"] = {**own, "name": name}
 
     assert f"macro {name} replaces one of dbt's own" in changed(manifest, change)
+
+
+@pytest.mark.parametrize("name", ["materialization_keyed_duckdb", "keyed_narrowed"])
+def test_a_macro_that_builds_keyed_models_in_another_way_is_refused(
+    manifest: Manifest, name: str
+) -> None:
+    def change(manifest: Manifest) -> None:
+        own = manifest["macros"][f"macro.grounded.{name}"]
+        text = own["macro_sql"].replace("select", "select distinct", 1) + " "
+        manifest["macros"][f"macro.grounded.{name}"] = {**own, "macro_sql": text}
+
+    assert "macros/keyed/ is not as it was shipped" in changed(manifest, change)
 
 
 def test_a_source_without_columns_is_not_followed(manifest: Manifest) -> None:

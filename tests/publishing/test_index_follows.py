@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import lancedb
 import pytest
+from agreement import index_agrees
 from small_warehouse import (
     HashEmbedder,
     change_warehouse,
@@ -246,7 +247,7 @@ def test_index_and_views_agree_after_any_order_of_changes(tmp_path: Path) -> Non
         else:
             _change(home, step[0], next(numbers), dice, texts)
             continue
-        _agree(home)
+        index_agrees(home)
     assert ways == {"updated", "written"}
 
 
@@ -274,25 +275,3 @@ def _change(
             connection.execute(
                 "delete from agents.agent_tickets where ticket_id = ?", [dice.choice(keys)]
             )
-
-
-def _agree(home: Path) -> None:
-    """Hold each table of the index against its view's file: keys, texts, filters and vectors."""
-    folder, catalog = snapshot.current(home)
-    assert catalog.index is not None
-    for view, store in catalog.all_stores().values():
-        if store.index_table is None:
-            continue
-        expected = {
-            one.chunk_id: (one.key, one.row_hash, one.text, one.content_hash)
-            for one in index.documents(folder / store.duckdb, catalog.views[view])
-        }
-        rows = lancedb.connect(folder / "index").open_table(store.index_table).to_arrow()
-        stored = {
-            row["chunk_id"]: (row["key"], row["row_hash"], row["text"], row["content_hash"])
-            for row in rows.select(
-                ["chunk_id", "key", "row_hash", "text", "content_hash"]
-            ).to_pylist()
-        }
-        assert stored == expected
-        assert rows.num_rows == catalog.index.chunks[store.index_table]

@@ -1,52 +1,23 @@
 """Which snapshot answers: promotion, death in the middle, rollback, retention."""
 
-import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
+from publisher import Publisher
 from small_warehouse import HashEmbedder, change_warehouse, declarations, publish
 
 from serving import snapshot
 from serving.errors import NoSnapshot, PublishError
 from serving.layout import SNAPSHOT_ID, building_folder, snapshot_folder
 
-ROOT = Path(__file__).parents[2]
 NO_AGE = timedelta(0)
 DEATHS = 15
-
-
-class Publisher:
-    """Publishes in processes that can be told where to die."""
-
-    def __init__(self) -> None:
-        self._server = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("publish_and_die.py"))],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def publish(self, home: Path, die_at: int = 0) -> tuple[int, int]:
-        """Return how the process ended and how often it touched a published file."""
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        self._server.stdin.write(f"{die_at} {home}\n")
-        self._server.stdin.flush()
-        status, touches = self._server.stdout.readline().split()
-        return int(status), int(touches)
-
-    def close(self) -> None:
-        """End the server."""
-        self._server.communicate()
 
 
 @pytest.fixture

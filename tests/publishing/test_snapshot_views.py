@@ -258,3 +258,14 @@ def test_progress_is_told_for_each_part(home: Path) -> None:
     snapshot.discard(candidate)
     assert [one for one in told if one[0] == "views"][-1] == ("views", 4, 4)
     assert [one for one in told if one[0] == "index"][-1] == ("index", 3, 3)
+
+
+def test_the_last_load_is_told_also_when_its_rows_have_gone(published: Path) -> None:
+    def load_id() -> str | None:
+        publish(published)
+        return snapshot.current(published)[1].views["agent_tickets"].sources[0].load_id
+
+    change_warehouse(published, "insert into helpdesk.tickets values (3, '12')")
+    assert load_id() == "12"
+    change_warehouse(published, "delete from helpdesk.tickets where _dlt_load_id > '10'")
+    assert load_id() == "10"

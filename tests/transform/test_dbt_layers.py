@@ -19,7 +19,13 @@ CLASSES = {
     "free_text",
     "secret",
 }
-READS = {"staging": "source", "marts": "staging", "agents": "marts", "privacy": "marts"}
+READS = {
+    "staging": {"source"},
+    # Whoever the texts of tickets and documents mention is known from one mart, `dim_people`.
+    "marts": {"staging", "marts"},
+    "agents": {"marts"},
+    "privacy": {"marts"},
+}
 
 Node = dict[str, Any]
 
@@ -63,7 +69,11 @@ def test_every_layer_reads_only_the_one_before_it(models: dict[str, Node]) -> No
             "source" if parent.startswith("source.") else models[parent]["schema"]
             for parent in parents
         }
-        assert layers == {READS[node["schema"]]}, node["name"]
+        assert layers and layers <= READS[node["schema"]], node["name"]
+        if "marts" in layers and node["schema"] == "marts":
+            assert [p for p in parents if models[p]["schema"] == "marts"] == [
+                "model.grounded.dim_people"
+            ], node["name"]
 
 
 def test_no_agent_view_selects_a_star(views: dict[str, Node]) -> None:
@@ -91,7 +101,7 @@ def test_every_agent_view_is_a_described_table_under_contract(views: dict[str, N
     assert len(views) == 6
     for name, node in views.items():
         assert node["config"]["contract"]["enforced"], name
-        assert node["config"]["materialized"] == "table", name
+        assert node["config"]["materialized"] == "keyed", name
         assert "One row per" in node["description"], name
         for column in node["columns"].values():
             assert len(column["description"]) > 5, f"{name}.{column['name']}"

@@ -1,3 +1,16 @@
+{{ config(
+    materialized='keyed',
+    unique_key='customer_key',
+    meta={'changes': {
+        'by': 'customer_id',
+        'key': pseudonym('customer_id', 'customer', 'cus'),
+        'inputs': {
+            'dim_customers': 'customer_id',
+            'fct_orders': 'customer_id',
+        },
+    }},
+) }}
+
 with customers as (
 
     select

@@ -1,3 +1,11 @@
+{{ config(
+    materialized='keyed',
+    unique_key='document_id',
+    meta={'changes': {
+        'inputs': {'dim_documents': 'document_id'},
+    }},
+) }}
+
 {%- set people = {
     'name': ['mentioned_name'],
     'email': ['mentioned_email'],

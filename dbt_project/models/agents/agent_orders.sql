@@ -1,3 +1,11 @@
+{{ config(
+    materialized='keyed',
+    unique_key='order_id',
+    meta={'changes': {
+        'inputs': {'fct_orders': 'order_id'},
+    }},
+) }}
+
 select
     order_id,
     {{ pseudonym('customer_id', 'customer', 'cus') }} as customer_key,

@@ -1,3 +1,11 @@
+{{ config(
+    materialized='keyed',
+    unique_key='product_id',
+    meta={'changes': {
+        'inputs': {'dim_products': 'product_id'},
+    }},
+) }}
+
 select
     product_id,
     sku,

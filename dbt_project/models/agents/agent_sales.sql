@@ -1,3 +1,8 @@
+{{ config(
+    materialized='keyed',
+    unique_key='segment',
+) }}
+
 with customers as (
 
     select

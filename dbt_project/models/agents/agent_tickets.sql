@@ -1,3 +1,11 @@
+{{ config(
+    materialized='keyed',
+    unique_key='ticket_id',
+    meta={'changes': {
+        'inputs': {'fct_tickets': 'ticket_id'},
+    }},
+) }}
+
 {%- set people = {
     'name': ['requester_name', 'customer_name', 'author_names', 'mentioned_name'],
     'email': ['requester_email', 'customer_email', 'mentioned_email'],

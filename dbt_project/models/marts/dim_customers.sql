@@ -1,3 +1,11 @@
+{{ config(
+    materialized='keyed',
+    unique_key='customer_id',
+    meta={'changes': {
+        'inputs': {'stg_shop__customers': 'customer_id'},
+    }},
+) }}
+
 select
     customer_id,
     full_name,

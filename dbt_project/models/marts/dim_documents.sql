@@ -1,3 +1,12 @@
+{{ config(
+    materialized='keyed',
+    unique_key='document_id',
+    meta={'changes': {
+        'by': 'path',
+        'inputs': {'stg_runbooks__documents': 'path'},
+    }},
+) }}
+
 with documents as (
 
     select
@@ -10,7 +19,8 @@ with documents as (
 
 people as (
 
-    {{ known_people() }}
+    select name, email, phone, address
+    from {{ ref('dim_people') }}
 
 ),
 

@@ -1,3 +1,14 @@
+{{ config(
+    materialized='keyed',
+    unique_key='product_id',
+    meta={'changes': {
+        'inputs': {
+            'stg_shop__products': 'product_id',
+            'stg_shop__inventory': 'product_id',
+        },
+    }},
+) }}
+
 with products as (
 
     select

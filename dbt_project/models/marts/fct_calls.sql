@@ -1,3 +1,8 @@
+{{ config(
+    materialized='keyed',
+    unique_key='query_id',
+) }}
+
 select
     query_id,
     snapshot_id,

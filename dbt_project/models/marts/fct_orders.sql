@@ -1,3 +1,11 @@
+{{ config(
+    materialized='keyed',
+    unique_key='order_id',
+    meta={'changes': {
+        'inputs': {'stg_shop__orders': 'order_id'},
+    }},
+) }}
+
 with orders as (
 
     select

@@ -1,3 +1,15 @@
+{{ config(
+    materialized='keyed',
+    unique_key='ticket_id',
+    meta={'changes': {
+        'inputs': {
+            'stg_helpdesk__tickets': 'ticket_id',
+            'stg_helpdesk__comments': 'ticket_id',
+            'stg_shop__customers': 'stg_helpdesk__tickets.customer_id',
+        },
+    }},
+) }}
+
 with tickets as (
 
     select
@@ -65,7 +77,8 @@ conversations as (
 
 people as (
 
-    {{ known_people() }}
+    select name, email, phone, address
+    from {{ ref('dim_people') }}
 
 ),
 

@@ -1,3 +1,12 @@
+{{ config(
+    materialized='keyed',
+    unique_key='comment_id',
+    meta={'changes': {
+        'by': 'id',
+        'inputs': {'helpdesk.comments': 'id'},
+    }},
+) }}
+
 with renamed as (
 
     select

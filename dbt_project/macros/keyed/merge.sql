@@ -1,0 +1,230 @@
+{# Make the whole table, and a change log that knows of nothing yet. #}
+{% macro keyed_replace(existing, target, declared, leaves) -%}
+    {%- do drop_relation_if_exists(existing) -%}
+    {%- call statement('main') -%}
+        {{ create_table_as(False, target, compiled_code) }}
+    {%- endcall -%}
+    {%- set statements -%}
+        create or replace table changes.{{ adapter.quote(model.name) }} as
+        select cast(0 as bigint) as seq, {{ declared.kept | join(', ') }} from {{ target }} limit 0;
+        delete from changes.models where name = '{{ model.name }}';
+        insert into changes.models
+        values ('{{ model.name }}', cast(uuid() as varchar), 1, 0, {{ keyed_fingerprint() }});
+    {%- endset -%}
+    {%- do keyed_run(statements) -%}
+    {%- do keyed_note(model, leaves) -%}
+{%- endmacro %}
+
+{# How the table is brought up to date: `unchanged`, `keys` (now in keyed_keys) or `whole`. #}
+{% macro keyed_mode(declared, leaves, now) -%}
+    {%- if env_var('GROUNDED_COMPARE_IN_FULL', '') -%}
+        {{ return('whole') }}
+    {%- endif -%}
+    {%- set told = {'is_whole': false} -%}
+    {%- set queries = [] -%}
+    {%- set others = [] -%}
+    {%- for leaf in leaves -%}
+        {%- set held = now.leaves.get(leaf.name, {'is_known': false, 'is_same': false}) -%}
+        {%- if held.is_same -%}
+        {%- elif not held.is_known -%}
+            {%- do told.update({'is_whole': true}) -%}
+        {%- elif leaf.query -%}
+            {%- do queries.append(leaf.query | replace('$after', held.after)) -%}
+        {%- elif leaf.kind == 'raw' -%}
+            {%- do others.append((leaf.name, held.after)) -%}
+        {%- else -%}
+            {%- do told.update({'is_whole': true}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if told.is_whole -%}
+        {{ return('whole') }}
+    {%- elif not queries and not others -%}
+        {{ return('unchanged') }}
+    {%- endif -%}
+    {%- set by = declared.by -%}
+    {%- set statements -%}
+        create or replace temp table keyed_keys as
+        select distinct {{ by }} from (
+            {%- for query in queries %}
+            {% if not loop.first %}union all{% endif %} select * from ({{ query }}) as changed({{ by }})
+            {%- else %}
+            select null as {{ by }}
+            {%- endfor %}
+        ) as changed
+        where {{ by }} is not null;
+    {%- endset -%}
+    {%- do keyed_run(statements) -%}
+    {%- set query -%}
+        select
+            (select count(*) from keyed_keys),
+            (select count(*) from {{ this }})
+            {%- for name, after in others %},
+            exists (
+                select 1 from {{ name.split('.') | map('tojson') | join('.') }}
+                where _dlt_load_id in (
+                    select load_id from changes.loads
+                    where table_name = '{{ name }}' and number > {{ after }}
+                )
+            )
+            {%- endfor %}
+    {%- endset -%}
+    {%- set counted = keyed_rows(query)[0] -%}
+    {%- if true in counted[2:] -%}
+        {{ return('whole') }}
+    {%- elif counted[0] == 0 -%}
+        {{ return('unchanged') }}
+    {%- elif counted[0] > [declared.most_keys * counted[1], 100] | max -%}
+        {{ return('whole') }}
+    {%- endif -%}
+    {{ return('keys') }}
+{%- endmacro %}
+
+{# Make what the rows are now (keyed_fresh), those of them that are not in the table as they are
+   (keyed_new), and the keys of what must leave the table (keyed_left). #}
+{% macro keyed_prepare(mode, target, declared) -%}
+    {%- set key = declared.unique_key -%}
+    {%- set old = 'keyed_old' if mode == 'keys' else target -%}
+    {%- set statements -%}
+        {%- if mode == 'keys' -%}
+            {%- set narrowed = keyed_narrowed(declared) -%}
+            {{ narrowed.statements }}
+            {{ keyed_fresh(target, narrowed.query) }}
+            create or replace temp table keyed_old as
+            select * from {{ target }} where {{ key }} in (
+                select {{ declared.key }} from keyed_keys
+                union
+                select {{ key }} from keyed_fresh
+            );
+        {%- else -%}
+            {{ keyed_fresh(target, compiled_code) }}
+        {%- endif %}
+        create or replace temp table keyed_new as
+        select * from keyed_fresh
+        except
+        select * from {{ old }};
+        create or replace temp table keyed_left as
+        select {{ key }} from {{ old }} as old
+        where not exists (select 1 from keyed_fresh where keyed_fresh.{{ key }} = old.{{ key }})
+        union all
+        select {{ key }} from keyed_new;
+    {%- endset -%}
+    {%- do keyed_run(statements) -%}
+{%- endmacro %}
+
+{% macro keyed_fresh(target, query) -%}
+    create or replace temp table keyed_fresh as select * from {{ target }} limit 0;
+    insert into keyed_fresh by name
+    {{ query }};
+{%- endmacro %}
+
+{# The query over those rows of its inputs alone that matter to the keys. The keys are written out
+   for a view, as the engine moves constants into it, and a join not. #}
+{% macro keyed_narrowed(declared) -%}
+    {%- set told = {'query': compiled_code, 'statements': '', 'constants': none} -%}
+    {%- for name, column in declared.inputs.items() if '.' not in column -%}
+        {%- set input = keyed_input(model, name) -%}
+        {%- set relation = keyed_relation(input) -%}
+        {%- if compiled_code.count(relation | string) != 1 -%}
+            {{ exceptions.raise_compiler_error(
+                model.name ~ ' must read ' ~ name ~ ' once to follow its changes; give a second use of '
+                ~ 'it a model of its own'
+            ) }}
+        {%- endif -%}
+        {%- set narrow = api.Relation.create(
+            database='temp', schema='main', identifier=relation.identifier
+        ) -%}
+        {%- if input.resource_type == 'model' and input.config.materialized == 'view' -%}
+            {%- if told.constants is none -%}
+                {%- do told.update({'constants': keyed_constants(declared.by)}) -%}
+            {%- endif -%}
+            {%- set chosen = told.constants -%}
+        {%- else -%}
+            {%- set chosen = 'select ' ~ declared.by ~ ' from keyed_keys' -%}
+        {%- endif -%}
+        {%- set statement -%}
+            create or replace temp table {{ adapter.quote(relation.identifier) }} as
+            select * from {{ relation }} where {{ column }} in ({{ chosen }});
+        {%- endset -%}
+        {%- do told.update({
+            'query': told.query | replace(relation | string, narrow | string),
+            'statements': told.statements ~ statement,
+        }) -%}
+    {%- endfor -%}
+    {{ return(told) }}
+{%- endmacro %}
+
+{% macro keyed_constants(by) -%}
+    {%- set query -%}
+        select string_agg(
+            case
+                when typeof({{ by }}) in ('VARCHAR', 'UUID', 'DATE') or typeof({{ by }}) like 'TIMESTAMP%'
+                    then '''' || replace(cast({{ by }} as varchar), '''', '''''') || ''''
+                else cast({{ by }} as varchar)
+            end,
+            ', '
+        )
+        from keyed_keys
+    {%- endset -%}
+    {{ return(keyed_rows(query)[0][0]) }}
+{%- endmacro %}
+
+{# Run on what changed the tests that dbt runs on the whole; a failure leaves the table as it was. #}
+{% macro keyed_check(target, declared) -%}
+    {%- set key = declared.unique_key -%}
+    {%- set checks = [
+        (key ~ ' is not unique', 'select 1 from keyed_fresh group by ' ~ key ~ ' having count(*) > 1'),
+        (key ~ ' is null', 'select 1 from keyed_fresh where ' ~ key ~ ' is null'),
+    ] -%}
+    {%- for test in graph.nodes.values()
+        if test.resource_type == 'test' and test.attached_node == model.unique_id
+        and test.test_metadata and test.config.severity | lower == 'error' -%}
+        {%- set named = test.test_metadata -%}
+        {%- set macro_name = 'test_' ~ named.name -%}
+        {%- set arguments = {} -%}
+        {%- for name, value in named.kwargs.items() if name not in ('model', 'name') -%}
+            {%- do arguments.update({name: value}) -%}
+        {%- endfor -%}
+        {%- do checks.append((test.name, context[macro_name]('keyed_new', **arguments))) -%}
+    {%- endfor -%}
+    {%- set query -%}
+        {%- for name, sql in checks %}
+        {% if not loop.first %}union all{% endif %}
+        select '{{ name }}' as name where exists (select 1 from ({{ sql }}) as failing)
+        {%- endfor %}
+    {%- endset -%}
+    {%- set failed = keyed_rows(query) | map('first') | list -%}
+    {%- if failed -%}
+        {{ exceptions.raise_compiler_error(model.name ~ ': ' ~ failed | join(', ')) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# Bring the table and its change log to what is prepared. #}
+{% macro keyed_merge(mode, target, declared) -%}
+    {%- set log = 'changes.' ~ adapter.quote(model.name) -%}
+    {%- set key = declared.unique_key -%}
+    {%- set kept = declared.kept | join(', ') -%}
+    {%- set last = "(select last_seq from changes.models where name = '" ~ model.name ~ "')" -%}
+    {%- set statements -%}
+        update changes.models set last_seq = last_seq + 1
+        where name = '{{ model.name }}' and exists (select 1 from keyed_left);
+        insert into {{ log }}
+        select {{ last }}, {{ kept }} from {{ target }}
+        where {{ key }} in (select {{ key }} from keyed_left)
+        union
+        select {{ last }}, {{ kept }} from keyed_new;
+        delete from {{ target }} where {{ key }} in (select {{ key }} from keyed_left);
+        delete from {{ log }} where seq <= {{ last }} - {{ keyed_kept_merges() }};
+        update changes.models set first_seq = greatest(first_seq, last_seq - {{ keyed_kept_merges() }} + 1)
+        where name = '{{ model.name }}' and first_seq < last_seq - {{ keyed_kept_merges() }} + 1;
+        insert into {{ target }} select * from keyed_new;
+    {%- endset -%}
+    {%- do keyed_run(statements) -%}
+    {%- set count = keyed_rows('select count(*) from keyed_left')[0][0] -%}
+    {%- do store_raw_result(
+        'main', message=mode ~ ' ' ~ count, code=mode | upper, rows_affected=count | string
+    ) -%}
+    {%- do keyed_run('drop table keyed_fresh; drop table keyed_new; drop table keyed_left') -%}
+{%- endmacro %}
+
+{# Of so many merges the keys stay known; who has not followed for longer compares the whole. #}
+{% macro keyed_kept_merges() -%}{{ return(1000) }}{%- endmacro %}

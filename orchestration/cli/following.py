@@ -1,0 +1,84 @@
+"""How ``grounded follow`` speaks and ends: a line a cycle, and signals."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from threading import Event
+from types import FrameType
+
+from rich.markup import escape
+
+from orchestration.cli.output import console, write_json
+from orchestration.follow import Follower, Status, told
+from orchestration.resources import Settings, prepare_environment
+from orchestration.run import open_instance, start_demo
+from orchestration.warm import Warm
+
+
+class _Problems:
+    """Of a run's progress only what went wrong is told: a line an asset would hide it."""
+
+    def note(self, message: str) -> None:
+        """Nothing of this is told."""
+
+    def step(self, step: str, message: str) -> None:
+        """Nothing of this is told."""
+
+    def asset(self, key: str, rows: int | None) -> None:
+        """Nothing of this is told."""
+
+    def check(self, name: str, problems: str, blocks: bool) -> None:
+        """Tell a failed check."""
+        sys.stderr.write(f"{'failed' if blocks else 'warning'}: {name}: {problems}\n")
+
+
+def follow_sources(
+    settings: Settings,
+    *,
+    sources: Sequence[str] | None,
+    full_every_minutes: int,
+    cycles: int | None,
+    as_json: bool,
+) -> int:
+    """Follow until a signal; the cycle under way is ended first, a second signal ends at once."""
+    stop = Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    for name in sources or ():
+        settings.source(name)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    start_demo(settings, (lambda note: None) if as_json else console().print)
+    prepare_environment(settings)
+    with open_instance(settings.home) as instance:
+        follower = Follower(
+            settings,
+            Warm(settings, instance, _Problems()),
+            _write if as_json else _print,
+            sources=sources,
+            full_every=timedelta(minutes=full_every_minutes),
+        )
+        follower.follow(stop, cycles=cycles)
+    return 0
+
+
+def _write(status: Status) -> None:
+    write_json(told(status))
+    sys.stdout.flush()
+
+
+def _print(status: Status) -> None:
+    behind = ", ".join(
+        f"{name} failing ({one.failures}x)" if one.problem else f"{name} {one.lag_s:.1f} s"
+        for name, one in status.sources.items()
+    )
+    way = "in full" if status.in_full else "by changes"
+    line = f"{status.cycles:>6}  {way:<10} {status.seconds:5.1f} s  {status.snapshot}  {behind}"
+    console().print(escape(line), soft_wrap=True)
+    for problem in status.problems:
+        sys.stderr.write(f"failed: {problem}\n")

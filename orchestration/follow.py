@@ -1,0 +1,231 @@
+"""``grounded follow``: looks at every source, and brings what changed to an answer within seconds.
+
+looks -> sources with news, or due -> one run: load, models, publish -> status
+
+What fails is tried again later and later; what is published stays until something better is.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+from ingestion.errors import IngestionError
+from ingestion.news import News, news_of
+from ingestion.spec import SourceSpec
+from orchestration.resources import Settings
+from orchestration.warm import Ended, Warm
+
+FULL_EVERY = timedelta(hours=1)
+_FIRST_RETRY_S = 1.0
+_LAST_RETRY_S = 60.0
+# A quiet source is fresh: its watermark moves although nothing in it does.
+_QUIET_PUBLISH_S = 30.0
+_REST_S = 0.05
+
+
+@dataclass
+class Followed:
+    """One source as it is followed; times are of the monotonic clock."""
+
+    name: str
+    spec: SourceSpec
+    next_look: float = 0.0
+    next_load: float = 0.0
+    is_new: bool = False
+    new_since: float | None = None
+    lag_s: float = 0.0
+    failures: int = 0
+    problem: str | None = None
+    news: News | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is told after each cycle: seconds of the last one, and how far each source is behind."""
+
+    cycles: int
+    seconds: float
+    snapshot: str | None
+    sources: dict[str, Followed]
+    problems: list[str]
+    in_full: bool
+
+
+class Follower:
+    """The loop over one home."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        warm: Warm,
+        tell: Callable[[Status], None],
+        *,
+        sources: Iterable[str] | None = None,
+        full_every: timedelta = FULL_EVERY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings, self._warm, self._tell, self._clock = settings, warm, tell, clock
+        chosen = sources or settings.sources
+        self.sources = {name: Followed(name, settings.source(name)) for name in chosen}
+        self._full_every = full_every.total_seconds()
+        self._next_full = 0.0
+        self._last_publish = 0.0
+        self._full_failures = 0
+        self.cycles = 0
+
+    def follow(self, stop: Event, *, cycles: int | None = None) -> None:
+        """Go on until ``stop`` is set, or for so many cycles; a cycle that has begun is ended."""
+        with ExitStack() as stack:
+            stack.callback(self._close)
+            while not stop.is_set() and (cycles is None or self.cycles < cycles):
+                if not self.cycle():
+                    stop.wait(self._rest())
+
+    def cycle(self) -> bool:
+        """Do what is due; False where nothing is."""
+        now = self._clock()
+        if now >= self._next_full or (self._warm.has_changed and not self._full_failures):
+            self._in_full()
+            return True
+        if self._full_failures:
+            return False
+        self._look(now)
+        ready = [one for one in self.sources.values() if one.next_load <= now or one.is_new]
+        ready = [one for one in ready if not one.failures or one.next_load <= now]
+        if not ready:
+            return False
+        began = self._clock()
+        alone = len(ready) == 1 and ready[0].is_new
+        ended = self._together(ready[0]) if alone else self._one_by_one(ready)
+        if ended is not None:
+            self._end(began, ended, in_full=False)
+        return ended is not None
+
+    def _together(self, one: Followed) -> Ended:
+        """Load the one source with news, and all that is made of it, in one run."""
+        since = one.new_since
+        ended = self._warm.follow([one.name], load=True)
+        self._loaded(one, ended, since)
+        return ended
+
+    def _one_by_one(self, ready: list[Followed]) -> Ended | None:
+        """Load each source in a run of its own, so that it fails alone; then publish for all."""
+        failures: list[str] = []
+        read = 0
+        loaded = []
+        for one in ready:
+            since = one.new_since
+            ended = self._warm.load([one.name])
+            failures += ended.failures
+            if self._loaded(one, ended, since):
+                loaded.append(one.name)
+                read += sum(ended.tables.values())
+        is_due = self._clock() - self._last_publish >= _QUIET_PUBLISH_S
+        if not loaded or not (read or is_due):
+            return Ended(failures, published=False) if failures else None
+        made = self._warm.follow(loaded, load=False)
+        return Ended([*failures, *made.failures], made.published)
+
+    def _loaded(self, one: Followed, ended: Ended, since: float | None) -> bool:
+        """Note how a source's load went; True where it is up to date."""
+        now = self._clock()
+        is_loaded = bool(ended.tables) or not ended.failures
+        if not is_loaded:
+            self._failed(one, ended.failures[0])
+            return False
+        one.failures, one.problem, one.is_new, one.new_since = 0, None, False, None
+        one.next_load = now + one.spec.follow_every.total_seconds()
+        one.lag_s = now - since if since is not None else 0.0
+        return True
+
+    def _failed(self, one: Followed, problem: str) -> None:
+        one.problem = problem
+        one.failures += 1
+        wait = min(_FIRST_RETRY_S * 2.0 ** (one.failures - 1), _LAST_RETRY_S)
+        one.next_load = one.next_look = self._clock() + wait
+
+    def _in_full(self) -> None:
+        """Load everything, then build, test and search all of it, as `grounded run` does."""
+        began = self._clock()
+        failures = []
+        for one in self.sources.values():
+            ended = self._warm.load([one.name])
+            failures += ended.failures
+            self._loaded(one, ended, one.new_since)
+        made = self._warm.run_in_full()
+        if made.published:
+            self._full_failures = 0
+            self._next_full = self._clock() + self._full_every
+        else:
+            self._full_failures += 1
+            wait = min(_FIRST_RETRY_S * 2.0**self._full_failures, _LAST_RETRY_S)
+            self._next_full = self._clock() + wait
+        self._end(began, Ended([*failures, *made.failures], made.published), in_full=True)
+
+    def _end(self, began: float, ended: Ended, *, in_full: bool) -> None:
+        now = self._clock()
+        if ended.published:
+            self._last_publish = now
+        self.cycles += 1
+        self._tell(
+            Status(
+                cycles=self.cycles,
+                seconds=now - began,
+                snapshot=self._warm.snapshot_id,
+                sources=self.sources,
+                problems=ended.failures,
+                in_full=in_full,
+            )
+        )
+
+    def _look(self, now: float) -> None:
+        for one in self.sources.values():
+            if one.is_new or now < one.next_look:
+                continue
+            try:
+                if one.news is None:
+                    one.news = news_of(one.name, one.spec, self._settings.home)
+                if one.news is None:
+                    one.next_look = float("inf")
+                    continue
+                one.is_new = one.news.look()
+            except IngestionError as error:
+                self._failed(one, str(error))
+                continue
+            one.next_look = self._clock() + one.news.every_s
+            if one.is_new:
+                one.new_since = self._clock()
+
+    def _rest(self) -> float:
+        now = self._clock()
+        times = [self._next_full]
+        times += [min(one.next_look, one.next_load) for one in self.sources.values()]
+        return min(max(min(times) - now, _REST_S), 1.0)
+
+    def _close(self) -> None:
+        for one in self.sources.values():
+            if one.news is not None:
+                one.news.close()
+
+
+def told(status: Status, now: datetime | None = None) -> dict[str, object]:
+    """The status as one JSON object."""
+    return {
+        "time": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "cycle": status.cycles,
+        "seconds": round(status.seconds, 3),
+        "in_full": status.in_full,
+        "snapshot": status.snapshot,
+        "sources": {
+            name: {
+                "lag_s": round(one.lag_s, 3),
+                "failures": one.failures,
+                "problem": one.problem,
+            }
+            for name, one in status.sources.items()
+        },
+        "problems": status.problems,
+    }

@@ -1,0 +1,160 @@
+"""What a process keeps that runs the pipeline again and again: all that no change of data changes.
+
+project's files -> definitions, dbt's manifest, proof, jobs -> a run of the chosen assets in process
+
+Every run is a run of the Dagster instance, with its events, checks and failures.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from orchestration import dbt_runner
+from orchestration.cycle import Cycle
+from orchestration.definitions import build_definitions
+from orchestration.kept import Kept
+from orchestration.manifest import newest_file, read_manifest
+from orchestration.proving import prove_built
+from orchestration.resources import Settings, chosen_embedder
+from orchestration.run import LOGGER, failures_of
+from orchestration.run_log import Progress, progress_logger
+from serving.snapshot_store import read_pointer
+
+_OF_DBT = ("staging", "marts", "agents")
+_DOWNSTREAM = (*_OF_DBT, "serving")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one run ended: a line for each failure, and whether something was published."""
+
+    failures: list[str]
+    published: bool
+    tables: dict[str, int] = field(default_factory=dict)
+
+
+class Warm:
+    """The pipeline of one home, kept between runs; used by one thread."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, progress: Progress):
+        self._settings, self._instance = settings, instance
+        self._loggers = {LOGGER: progress_logger(progress)}
+        self._cycle = Cycle()
+        self._project = 0.0
+        self._in_full: dg.Definitions | None = None
+        self._kept: dg.Definitions | None = None
+        self._jobs: dict[tuple[bool, frozenset[dg.AssetKey]], dg.JobDefinition] = {}
+
+    @property
+    def snapshot_id(self) -> str | None:
+        """The snapshot that answers now."""
+        pointer = read_pointer(self._settings.home)
+        return pointer.snapshot_id if pointer else None
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the project's files changed since the last run in full."""
+        return newest_file() != self._project
+
+    def load(self, sources: Collection[str]) -> Ended:
+        """Load sources alone."""
+        return self._run(self._definitions(), dg.AssetSelection.key_prefixes(*_keys(sources)))
+
+    def run_in_full(self) -> Ended:
+        """Build all models with all tests, publish, and search the whole snapshot for leaks."""
+        self._project = newest_file()
+        self._in_full = self._kept = None
+        self._jobs.clear()
+        self._cycle.restart()
+        ended = self._run(self._definitions(), dg.AssetSelection.groups(*_DOWNSTREAM))
+        if ended.published:
+            self._kept = self._keep()
+        return ended
+
+    def follow(self, sources: Collection[str], *, load: bool) -> Ended:
+        """Bring what is made of these sources up to date by what changed in them, and publish.
+
+        ``load`` loads them first, in the same run: where that fails nothing else is done.
+        """
+        assert self._kept is not None, "nothing is kept before a run in full"
+        raw = dg.AssetSelection.key_prefixes(*_keys(sources))
+        made = raw.downstream() - raw - dg.AssetSelection.groups("staging")
+        # Comments of the helpdesk are staged as a table, which has to follow too.
+        kept = dg.AssetSelection.keys(*self._staged) & raw.downstream()
+        publication = dg.AssetSelection.groups("serving")
+        chosen = made | kept | publication
+        return self._run(self._kept, chosen | raw if load else chosen)
+
+    def _definitions(self) -> dg.Definitions:
+        if self._in_full is None:
+            self._in_full = build_definitions(
+                self._settings, loggers=self._loggers, cycle=self._cycle
+            )
+        return self._in_full
+
+    def _keep(self) -> dg.Definitions:
+        manifest = dbt_runner.parse(self._settings.dbt_build)
+        declared = read_manifest(self._settings.dbt_compiled)
+        self._staged = [
+            dg.AssetKey([node["schema"], node["name"]])
+            for node in declared["nodes"].values()
+            if node["resource_type"] == "model"
+            and node["schema"] == "staging"
+            and node["config"]["materialized"] != "view"
+        ]
+        kept = Kept(
+            manifest=manifest,
+            declared=declared,
+            proof=prove_built(self._settings),
+            embedder=chosen_embedder(self._settings),
+        )
+        return build_definitions(
+            self._settings, loggers=self._loggers, cycle=self._cycle, kept=kept
+        )
+
+    def _run(self, definitions: dg.Definitions, selection: dg.AssetSelection) -> Ended:
+        graph = definitions.resolve_asset_graph()
+        keys = frozenset(selection.resolve(graph) & graph.executable_asset_keys)
+        known = (definitions is self._kept, keys)
+        if known not in self._jobs:
+            whole = definitions.resolve_implicit_global_asset_job_def()
+            checks = (
+                None if definitions is self._in_full else _own_checks(graph.asset_check_keys, keys)
+            )
+            self._jobs[known] = whole.get_subset(
+                asset_selection=set(keys), asset_check_selection=checks
+            )
+        result = self._jobs[known].execute_in_process(
+            run_config={"loggers": {LOGGER: {}}}, instance=self._instance, raise_on_error=False
+        )
+        published = any(key.path[0] == "serving" for key in keys) and result.success
+        return Ended(failures_of(result), published, _rows_read(result))
+
+
+def _own_checks(
+    checks: Collection[dg.AssetCheckKey], keys: Collection[dg.AssetKey]
+) -> set[dg.AssetCheckKey]:
+    """The checks that are not dbt's: those a keyed model runs itself, on what changed in it."""
+    return {
+        check
+        for check in checks
+        if check.asset_key in keys and check.asset_key.path[0] not in _OF_DBT
+    }
+
+
+def _keys(sources: Collection[str]) -> list[list[str]]:
+    return [[name] for name in sorted(sources)]
+
+
+def _rows_read(result: dg.ExecuteInProcessResult) -> dict[str, int]:
+    """How many rows each raw table's load read."""
+    read = {}
+    for event in result.all_events:
+        if event.is_step_materialization:
+            made = event.step_materialization_data.materialization
+            rows: Any = made.metadata.get("rows read")
+            if rows is not None:
+                read[made.asset_key.to_user_string()] = int(rows.value)
+    return read
