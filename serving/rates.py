@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -134,7 +135,7 @@ class Rates:
         if self._folder is None:
             return _Agent.of(threading.Lock(), bytearray(_BYTES))
         # A name may hold what a file's may not.
-        path = self._folder / f"{agent.encode().hex()[:200]}.counts"
+        path = self._folder / f"{sha256(agent.encode()).hexdigest()}.counts"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._descriptors.append(descriptor)
         # A file of this length with nothing in it: zeros, which is where every count begins.
