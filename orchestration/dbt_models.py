@@ -82,7 +82,9 @@ def dbt_models(
             arguments += ["--exclude", *without] if without else []
             try:
                 parsed = kept.manifest if kept else None
-                for event in dbt_runner.run(target, arguments, told, manifest=parsed):
+                for event in dbt_runner.run(
+                    target, arguments, None if kept else told, manifest=parsed
+                ):
                     yield from DbtCoreCliEventMessage(event, {}).to_default_asset_events(
                         declared, translator, context, target, project
                     )

@@ -98,47 +98,41 @@ class Follower:
         if not ready:
             return False
         began = self._clock()
-        alone = len(ready) == 1 and ready[0].is_new
-        ended = self._together(ready[0]) if alone else self._one_by_one(ready)
+        ended = self._bring(ready)
         if ended is not None:
             self._end(began, ended, in_full=False)
         return ended is not None
 
-    def _together(self, one: Followed) -> Ended:
-        """Load the one source with news, and all that is made of it, in one run."""
-        since = one.new_since
-        ended = self._warm.follow([one.name], load=True)
-        self._loaded(one, ended, since)
-        return ended
+    def _bring(self, ready: list[Followed]) -> Ended | None:
+        """Load each source in a run of its own, so that it fails alone; then publish for all.
 
-    def _one_by_one(self, ready: list[Followed]) -> Ended | None:
-        """Load each source in a run of its own, so that it fails alone; then publish for all."""
+        None where nothing was new, and what is published is not yet to be told as fresh again.
+        """
         failures: list[str] = []
-        read = 0
-        loaded = []
+        changed: list[str] = []
+        is_loaded = False
         for one in ready:
-            since = one.new_since
             ended = self._warm.load([one.name])
             failures += ended.failures
-            if self._loaded(one, ended, since):
-                loaded.append(one.name)
-                read += sum(ended.tables.values())
+            is_loaded |= self._loaded(one, ended)
+            changed += [table for table, rows in ended.read.items() if rows]
         is_due = self._clock() - self._last_publish >= _QUIET_PUBLISH_S
-        if not loaded or not (read or is_due):
+        if not changed and not (is_loaded and is_due):
             return Ended(failures, published=False) if failures else None
-        made = self._warm.follow(loaded, load=False)
+        made = self._warm.follow(changed)
+        for one in ready:
+            if one.new_since is not None and not one.failures:
+                one.lag_s = self._clock() - one.new_since
+                one.new_since = None
         return Ended([*failures, *made.failures], made.published)
 
-    def _loaded(self, one: Followed, ended: Ended, since: float | None) -> bool:
-        """Note how a source's load went; True where it is up to date."""
-        now = self._clock()
-        is_loaded = bool(ended.tables) or not ended.failures
-        if not is_loaded:
+    def _loaded(self, one: Followed, ended: Ended) -> bool:
+        """Note how a source's load went; True where raw holds what it has."""
+        if ended.failures:
             self._failed(one, ended.failures[0])
             return False
-        one.failures, one.problem, one.is_new, one.new_since = 0, None, False, None
-        one.next_load = now + one.spec.follow_every.total_seconds()
-        one.lag_s = now - since if since is not None else 0.0
+        one.failures, one.problem, one.is_new = 0, None, False
+        one.next_load = self._clock() + one.spec.follow_every.total_seconds()
         return True
 
     def _failed(self, one: Followed, problem: str) -> None:
@@ -154,7 +148,7 @@ class Follower:
         for one in self.sources.values():
             ended = self._warm.load([one.name])
             failures += ended.failures
-            self._loaded(one, ended, one.new_since)
+            self._loaded(one, ended)
         made = self._warm.run_in_full()
         if made.published:
             self._full_failures = 0

@@ -70,7 +70,8 @@ def serving_assets(
                 kept.embedder if kept else chosen_embedder(settings),
                 proof=kept.proof if kept else prove_built(settings),
                 keys=scan_keys(settings),
-                on_progress=told,
+                # Each word of a run is an event of its own, and nobody looks on at this one.
+                on_progress=None if kept else told,
                 on_wait=context.log.info,
                 is_fresh=is_fresh,
                 cycle=cycle,

@@ -28,11 +28,14 @@ _DOWNSTREAM = (*_OF_DBT, "serving")
 
 @dataclass(frozen=True)
 class Ended:
-    """How one run ended: a line for each failure, and whether something was published."""
+    """How one run ended: a line for each failure, and whether something was published.
+
+    ``read`` counts the rows that the load of each raw table (``source/table``) read.
+    """
 
     failures: list[str]
     published: bool
-    tables: dict[str, int] = field(default_factory=dict)
+    read: dict[str, int] = field(default_factory=dict)
 
 
 class Warm:
@@ -45,6 +48,7 @@ class Warm:
         self._project = 0.0
         self._in_full: dg.Definitions | None = None
         self._kept: dg.Definitions | None = None
+        self._staged: list[dg.AssetKey] = []
         self._jobs: dict[tuple[bool, frozenset[dg.AssetKey]], dg.JobDefinition] = {}
 
     @property
@@ -60,7 +64,8 @@ class Warm:
 
     def load(self, sources: Collection[str]) -> Ended:
         """Load sources alone."""
-        return self._run(self._definitions(), dg.AssetSelection.key_prefixes(*_keys(sources)))
+        raw = dg.AssetSelection.key_prefixes(*([name] for name in sorted(sources)))
+        return self._run(self._definitions(), raw)
 
     def run_in_full(self) -> Ended:
         """Build all models with all tests, publish, and search the whole snapshot for leaks."""
@@ -73,19 +78,14 @@ class Warm:
             self._kept = self._keep()
         return ended
 
-    def follow(self, sources: Collection[str], *, load: bool) -> Ended:
-        """Bring what is made of these sources up to date by what changed in them, and publish.
-
-        ``load`` loads them first, in the same run: where that fails nothing else is done.
-        """
+    def follow(self, tables: Collection[str]) -> Ended:
+        """Bring what is made of these raw tables (``source/table``) up to date, and publish."""
         assert self._kept is not None, "nothing is kept before a run in full"
-        raw = dg.AssetSelection.key_prefixes(*_keys(sources))
-        made = raw.downstream() - raw - dg.AssetSelection.groups("staging")
-        # Comments of the helpdesk are staged as a table, which has to follow too.
-        kept = dg.AssetSelection.keys(*self._staged) & raw.downstream()
-        publication = dg.AssetSelection.groups("serving")
-        chosen = made | kept | publication
-        return self._run(self._kept, chosen | raw if load else chosen)
+        raw = dg.AssetSelection.keys(*tables)
+        made = raw.downstream() - raw
+        # Views over raw tables are as they were; what is kept as a table has to follow.
+        unchanged = dg.AssetSelection.groups("staging") - dg.AssetSelection.keys(*self._staged)
+        return self._run(self._kept, (made - unchanged) | dg.AssetSelection.groups("serving"))
 
     def _definitions(self) -> dg.Definitions:
         if self._in_full is None:
@@ -142,10 +142,6 @@ def _own_checks(
         for check in checks
         if check.asset_key in keys and check.asset_key.path[0] not in _OF_DBT
     }
-
-
-def _keys(sources: Collection[str]) -> list[list[str]]:
-    return [[name] for name in sorted(sources)]
 
 
 def _rows_read(result: dg.ExecuteInProcessResult) -> dict[str, int]:

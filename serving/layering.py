@@ -13,7 +13,7 @@ from serving.layers import IN_BASE, LIVE, SEQ
 from serving.sandbox.volatile import is_volatile
 
 # A smaller view is written whole in the time that a layer takes.
-SMALLEST_BASE = 20_000
+SMALLEST_BASE = 1_000
 # Copying a layer at each publish costs as its entries, writing a base whole as its rows: the sum
 # is least where the entries grow as the root of the rows. 64,000 for 1,000,000 rows.
 _ENTRIES_A_ROOT = 64

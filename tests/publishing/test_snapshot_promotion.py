@@ -4,7 +4,7 @@ import random
 import shutil
 import signal
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -14,7 +14,7 @@ from small_warehouse import HashEmbedder, change_warehouse, declarations, publis
 
 from serving import snapshot
 from serving.errors import NoSnapshot, PublishError
-from serving.layout import SNAPSHOT_ID, building_folder, snapshot_folder
+from serving.layout import SNAPSHOT_ID, building_folder, pointer_path, snapshot_folder
 
 NO_AGE = timedelta(0)
 DEATHS = 15
@@ -195,3 +195,17 @@ def test_the_list_tells_size_rows_and_chunks_once_for_each_view(published: Path)
     (info,) = snapshot.list_snapshots(published)
     assert (info.views, info.rows, info.chunks) == (3, 11, 9)
     assert info.size_bytes > 0
+
+
+def test_of_many_young_snapshots_one_in_each_stretch_of_time_stays(published: Path) -> None:
+    ids = [snapshot.current_id(published), *(publish(published) for _ in range(4))]
+    pointer = snapshot.Pointer.model_validate_json(pointer_path(published).read_bytes())
+    minute = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=2)
+    times = [minute + timedelta(seconds=second) for second in (1, 30, 61, 90)]
+    released = dict(zip(ids[:4], times, strict=True))
+    pointer_path(published).write_text(
+        pointer.model_copy(update={"released": released}).model_dump_json()
+    )
+    expired = snapshot.expire(published, keep=1, spacing=timedelta(minutes=1))
+    assert expired == [ids[1], ids[3]]
+    assert snapshot.expire(published, keep=1) == []

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from agreement import index_agrees
 from keyed_model import VIEW, KeyedModel, follow_small_views
 from small_warehouse import HashEmbedder, change_warehouse, declarations, write_warehouse
 
@@ -11,7 +12,7 @@ from orchestration import publishing
 from orchestration.checks import Finding
 from orchestration.cycle import Cycle
 from orchestration.publishing import NO_PERSONAL_DATA, Publication
-from serving import snapshot
+from serving import index, snapshot
 from serving.declarations import Declarations, DeclaredMask, DeclaredSource, SourceColumn
 from serving.errors import PublishError
 from serving.privacy.proof import Proof
@@ -152,3 +153,22 @@ def test_what_a_cycle_did_not_check_itself_it_checks_again(model: KeyedModel, wh
     say(model, "nobody else")
     told = " ".join(publish(model.home, cycle).blocking)
     assert f"views/{VIEW}.duckdb: {VIEW}.body holds name in 100" in told
+
+
+def test_new_rows_of_a_warm_index_are_found_before_and_after_they_are_taken_in(
+    model: KeyedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cycle = Cycle()
+    publish(model.home, cycle)
+    monkeypatch.setattr(index, "_MOST_UNTIDY", 2)
+    seen = []
+    for number in range(1, 4):
+        say(model, f"walrus{number}", ticket=100 + number)
+        info = publish(model.home, cycle).catalog.index
+        assert info is not None
+        seen.append((info.builds[VIEW].updates, info.builds[VIEW].untidy))
+        index_agrees(model.home)
+    assert seen == [(0, 1), (0, 2), (1, 0)]
+    say(model, "walrus", ticket=104)
+    info = publish(model.home, None).catalog.index
+    assert info is not None and info.builds[VIEW].untidy == 0
