@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import socket
 import ssl
 import time
@@ -76,16 +77,17 @@ def served(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     Then the process that had started them was killed.
     """
     folder = tmp_path_factory.mktemp("served")
+    home = Path(shutil.copytree(published, folder / "home"))
     cert, key = certificate(folder)
     options = ["--workers", "2", "--certificate", str(cert), "--key", str(key)]
-    token = tokens.issue(published, "catalog_agent")
-    hasty = {"authorization": f"Bearer {tokens.issue(published, 'hasty_agent')}"}
+    token = tokens.issue(home, "catalog_agent")
+    hasty = {"authorization": f"Bearer {tokens.issue(home, 'hasty_agent')}"}
     trusted = ssl.create_default_context(cafile=cert)
     old = ssl.create_default_context(cafile=cert)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     log = folder / "log"
     options += ["--log", "json", "--log-requests"]
-    with process_serving(published, *options, log=log) as (process, port):
+    with process_serving(home, *options, log=log) as (process, port):
         url = f"https://127.0.0.1:{port}"
         headers = {"authorization": f"Bearer {token}", "x-grounded-purpose": CANARY}
         body = {"table": "agent_products", "value": 1}
