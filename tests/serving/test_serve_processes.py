@@ -140,7 +140,8 @@ def all_counted(client: httpx.Client) -> str:
     """The figures, once each process has told its own to the other."""
     while True:
         figures = client.get("/metrics").text
-        if re.search(r'calls_total\{tool="lookup".*"answered"\} 20', figures):
+        counted = re.search(r'calls_total\{tool="lookup".*"answered"\} 20', figures)
+        if counted and 'verdict="UNAUTHENTICATED"} 1' in figures:
             return figures
 
 
