@@ -279,9 +279,13 @@ class Snapshots:
         with self._lock:
             if self._current is not None:
                 try:
-                    self._look_up_current()
+                    # Opened before what it follows is closed, whose workers go on with it.
+                    self._opened(self._look_up_current())
                 except NoSnapshot:
                     self._current = None
+                except ServingError as error:
+                    # Whoever asks next is told.
+                    logger.warning("the snapshot does not open: %s", type(error).__name__)
             oldest = time.monotonic() - PIN_S
             self._pins = {
                 name: used

@@ -41,6 +41,19 @@ def test_a_publish_starts_no_new_process_and_the_next_answer_is_of_the_new_rows(
     assert worker_of(agent).pid == pid
 
 
+def test_workers_go_on_also_where_nobody_asks_between_two_snapshots(
+    agent: Agent, home: Path, world: SimpleNamespace
+) -> None:
+    assert agent.sql(COUNT).success
+    pid = worker_of(agent).pid
+    world.change(home, "delete from agents.agent_orders where order_id > 7")
+    world.publish(home)
+    # As the thread does that looks each second.
+    agent._gateway._snapshots.let_go()
+    assert agent.sql(COUNT).rows == [{"n": 7}]
+    assert worker_of(agent).pid == pid
+
+
 def test_files_that_did_not_change_are_not_opened_again(
     connected: object, home: Path, world: SimpleNamespace
 ) -> None:
