@@ -6,6 +6,7 @@ What fails is tried again later and later; what is published stays until somethi
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -44,7 +45,10 @@ class Followed:
 
 @dataclass(frozen=True)
 class Status:
-    """What is told after each cycle: seconds of the last one, and how far each source is behind."""
+    """What is told after each cycle: its seconds, its steps', and how far each source is behind.
+
+    A source's lag is the time from the look that told of news to the answer.
+    """
 
     cycles: int
     seconds: float
@@ -52,6 +56,7 @@ class Status:
     sources: dict[str, Followed]
     problems: list[str]
     in_full: bool
+    steps: dict[str, float]
 
 
 class Follower:
@@ -74,6 +79,10 @@ class Follower:
         self._next_full = 0.0
         self._last_publish = 0.0
         self._full_failures = 0
+        # Raw tables whose changes are loaded and not published yet.
+        self._pending: set[str] = set()
+        self._pending_failures = 0
+        self._next_retry = 0.0
         self.cycles = 0
 
     def follow(self, stop: Event, *, cycles: int | None = None) -> None:
@@ -92,10 +101,13 @@ class Follower:
             return True
         if self._full_failures:
             return False
-        self._look(now)
+        problems = self._look(now)
+        if problems:
+            self._end(now, Ended(problems, published=False), in_full=False)
+            return True
         ready = [one for one in self.sources.values() if one.next_load <= now or one.is_new]
         ready = [one for one in ready if not one.failures or one.next_load <= now]
-        if not ready:
+        if not ready and not self._is_retry_due(now):
             return False
         began = self._clock()
         ended = self._bring(ready)
@@ -109,22 +121,38 @@ class Follower:
         None where nothing was new, and what is published is not yet to be told as fresh again.
         """
         failures: list[str] = []
-        changed: list[str] = []
+        steps: Counter[str] = Counter()
         is_loaded = False
         for one in ready:
             ended = self._warm.load([one.name])
             failures += ended.failures
+            steps.update(ended.seconds)
             is_loaded |= self._loaded(one, ended)
-            changed += [table for table, rows in ended.read.items() if rows]
-        is_due = self._clock() - self._last_publish >= _QUIET_PUBLISH_S
-        if not changed and not (is_loaded and is_due):
+            self._pending |= {table for table, rows in ended.read.items() if rows}
+        is_quiet = is_loaded and self._clock() - self._last_publish >= _QUIET_PUBLISH_S
+        if not self._pending and not is_quiet:
             return Ended(failures, published=False) if failures else None
-        made = self._warm.follow(changed)
-        for one in ready:
-            if one.new_since is not None and not one.failures:
-                one.lag_s = self._clock() - one.new_since
+        made = self._warm.follow(self._pending)
+        steps.update(made.seconds)
+        self._followed(made)
+        return Ended([*failures, *made.failures], made.published, seconds=dict(steps))
+
+    def _followed(self, made: Ended) -> None:
+        """Note how building and publishing went: what failed is tried again, later and later."""
+        now = self._clock()
+        if not made.published:
+            self._pending_failures += 1
+            self._next_retry = now + _wait(self._pending_failures)
+            return
+        self._pending.clear()
+        self._pending_failures = 0
+        for one in self.sources.values():
+            if one.new_since is not None and not one.is_new and not one.failures:
+                one.lag_s = now - one.new_since
                 one.new_since = None
-        return Ended([*failures, *made.failures], made.published)
+
+    def _is_retry_due(self, now: float) -> bool:
+        return bool(self._pending) and now >= self._next_retry
 
     def _loaded(self, one: Followed, ended: Ended) -> bool:
         """Note how a source's load went; True where raw holds what it has."""
@@ -138,26 +166,26 @@ class Follower:
     def _failed(self, one: Followed, problem: str) -> None:
         one.problem = problem
         one.failures += 1
-        wait = min(_FIRST_RETRY_S * 2.0 ** (one.failures - 1), _LAST_RETRY_S)
-        one.next_load = one.next_look = self._clock() + wait
+        one.next_load = one.next_look = self._clock() + _wait(one.failures)
 
     def _in_full(self) -> None:
         """Load everything, then build, test and search all of it, as `grounded run` does."""
         began = self._clock()
-        failures = []
+        failures: list[str] = []
         for one in self.sources.values():
             ended = self._warm.load([one.name])
             failures += ended.failures
             self._loaded(one, ended)
         made = self._warm.run_in_full()
         if made.published:
+            self._followed(made)
             self._full_failures = 0
             self._next_full = self._clock() + self._full_every
         else:
             self._full_failures += 1
-            wait = min(_FIRST_RETRY_S * 2.0**self._full_failures, _LAST_RETRY_S)
-            self._next_full = self._clock() + wait
-        self._end(began, Ended([*failures, *made.failures], made.published), in_full=True)
+            self._next_full = self._clock() + _wait(self._full_failures)
+        ended = Ended([*failures, *made.failures], made.published, seconds=made.seconds)
+        self._end(began, ended, in_full=True)
 
     def _end(self, began: float, ended: Ended, *, in_full: bool) -> None:
         now = self._clock()
@@ -172,10 +200,12 @@ class Follower:
                 sources=self.sources,
                 problems=ended.failures,
                 in_full=in_full,
+                steps=ended.seconds,
             )
         )
 
-    def _look(self, now: float) -> None:
+    def _look(self, now: float) -> list[str]:
+        problems = []
         for one in self.sources.values():
             if one.is_new or now < one.next_look:
                 continue
@@ -188,21 +218,28 @@ class Follower:
                 one.is_new = one.news.look()
             except IngestionError as error:
                 self._failed(one, str(error))
+                problems.append(str(error))
                 continue
             one.next_look = self._clock() + one.news.every_s
-            if one.is_new:
+            if one.is_new and one.new_since is None:
                 one.new_since = self._clock()
+        return problems
 
     def _rest(self) -> float:
         now = self._clock()
         times = [self._next_full]
         times += [min(one.next_look, one.next_load) for one in self.sources.values()]
+        times += [self._next_retry] if self._pending else []
         return min(max(min(times) - now, _REST_S), 1.0)
 
     def _close(self) -> None:
         for one in self.sources.values():
             if one.news is not None:
                 one.news.close()
+
+
+def _wait(failures: int) -> float:
+    return float(min(_FIRST_RETRY_S * 2.0 ** (failures - 1), _LAST_RETRY_S))
 
 
 def told(status: Status, now: datetime | None = None) -> dict[str, object]:
@@ -212,6 +249,7 @@ def told(status: Status, now: datetime | None = None) -> dict[str, object]:
         "cycle": status.cycles,
         "seconds": round(status.seconds, 3),
         "in_full": status.in_full,
+        "steps": {name: round(seconds, 3) for name, seconds in status.steps.items()},
         "snapshot": status.snapshot,
         "sources": {
             name: {

@@ -18,8 +18,13 @@ QUARANTINE = "quarantine_within_its_share"
 _KINDS = {"sql_database": "postgres", "rest_api": "api", "files": "markdown"}
 
 
-def source_assets(*, name: str, source: SourceSpec, settings: Settings) -> dg.AssetsDefinition:
-    """Return one asset a raw table, all loaded by one step."""
+def source_assets(
+    *, name: str, source: SourceSpec, settings: Settings, is_followed: bool = False
+) -> dg.AssetsDefinition:
+    """Return one asset a raw table, all loaded by one step.
+
+    Who follows a source tries again by itself, and has others to follow meanwhile.
+    """
 
     @dg.multi_asset(
         name=name,
@@ -42,7 +47,7 @@ def source_assets(*, name: str, source: SourceSpec, settings: Settings) -> dg.As
             for table, spec in source.tables.items()
         ],
         can_subset=True,
-        retry_policy=RETRIES,
+        retry_policy=None if is_followed else RETRIES,
         op_tags={"source": name},
     )
     def load(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:

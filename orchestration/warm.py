@@ -5,6 +5,7 @@ project's files -> definitions, dbt's manifest, proof, jobs -> a run of the chos
 Every run is a run of the Dagster instance, with its events, checks and failures.
 """
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from orchestration.run_log import Progress, progress_logger
 from serving.snapshot_store import read_pointer
 
 _OF_DBT = ("staging", "marts", "agents")
+_AROUND = "orchestrator"
 _DOWNSTREAM = (*_OF_DBT, "serving")
 
 
@@ -30,12 +32,14 @@ _DOWNSTREAM = (*_OF_DBT, "serving")
 class Ended:
     """How one run ended: a line for each failure, and whether something was published.
 
-    ``read`` counts the rows that the load of each raw table (``source/table``) read.
+    ``read`` counts the rows that the load of each raw table (``source/table``) read; ``seconds``
+    are those of each step of the run, and of the orchestrator around them.
     """
 
     failures: list[str]
     published: bool
     read: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Warm:
@@ -126,11 +130,14 @@ class Warm:
             self._jobs[known] = whole.get_subset(
                 asset_selection=set(keys), asset_check_selection=checks
             )
+        began = time.monotonic()
         result = self._jobs[known].execute_in_process(
             run_config={"loggers": {LOGGER: {}}}, instance=self._instance, raise_on_error=False
         )
         published = any(key.path[0] == "serving" for key in keys) and result.success
-        return Ended(failures_of(result), published, _rows_read(result))
+        seconds = _step_seconds(result)
+        seconds[_AROUND] = time.monotonic() - began - sum(seconds.values())
+        return Ended(failures_of(result), published, _rows_read(result), seconds)
 
 
 def _own_checks(
@@ -141,6 +148,14 @@ def _own_checks(
         check
         for check in checks
         if check.asset_key in keys and check.asset_key.path[0] not in _OF_DBT
+    }
+
+
+def _step_seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:
+    return {
+        str(event.step_key): event.step_success_data.duration_ms / 1000
+        for event in result.all_events
+        if event.is_step_success
     }
 
 

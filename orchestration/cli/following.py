@@ -49,8 +49,6 @@ def follow_sources(
             raise KeyboardInterrupt
         stop.set()
 
-    for name in sources or ():
-        settings.source(name)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     start_demo(settings, (lambda note: None) if as_json else console().print)

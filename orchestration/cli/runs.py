@@ -78,11 +78,15 @@ def follow(
     a file of the project changes, all of it is built and searched for leaks again. What fails is
     tried again and told; what is published keeps answering. Ctrl-C ends it after the cycle.
     """
-    from orchestration.cli.following import follow_sources
     from orchestration.resources import read_settings
 
+    settings = read_settings(home)
+    for name in source or ():
+        settings.source(name)
+    from orchestration.cli.following import follow_sources
+
     return follow_sources(
-        read_settings(home),
+        settings,
         sources=source,
         full_every_minutes=full_every,
         cycles=cycles,
