@@ -84,16 +84,18 @@ class Agent:
         snapshot_id: str | None = None,
     ) -> Answer | Refusal:
         """Rows by exact key; ``key`` is a column, by default the table's key."""
-        wanted = None if values is None else list(values)
-        return self._call(
-            "lookup",
-            table=table,
-            key=key,
-            value=value,
-            values=wanted,
-            limit=limit,
-            snapshot_id=snapshot_id,
-        )
+        given: dict[str, Any] = {"table": table}
+        if key is not None:
+            given["key"] = key
+        if value is not None:
+            given["value"] = value
+        if values is not None:
+            given["values"] = list(values)
+        if limit is not None:
+            given["limit"] = limit
+        if snapshot_id is not None:
+            given["snapshot_id"] = snapshot_id
+        return self.call("lookup", given)
 
     def search(
         self,

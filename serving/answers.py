@@ -26,7 +26,11 @@ def answer(
     """The envelope of rows: where they come from, how old they are, and why there may be none."""
     catalog = reader.opened.catalog
     freshness = reader.freshness(found.tables)
-    warnings = [ages.warning(reader.view(age.table), age) for age in freshness]
+    old = [age for age in freshness if age.status != "fresh"]
+    warnings = [ages.warning(reader.view(age.table), age) for age in old]
+    masked = found.masked_columns
+    if masked is None:
+        masked = [column.name for column in found.columns if column.masked]
     return Answer.unchecked(
         success=True,
         data=Data.unchecked(
@@ -45,7 +49,7 @@ def answer(
             elapsed_ms=elapsed_ms,
             freshness=freshness,
             empty_reason=None if found.rows else empty_reason(found, reader, freshness),
-            masked_columns=[column.name for column in found.columns if column.masked],
+            masked_columns=list(masked),
             sources=list(reader.sources(found.tables)),
             cache=cache,
             warnings=[*found.warnings, *(warning for warning in warnings if warning)],

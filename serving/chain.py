@@ -15,7 +15,6 @@ A power cut can lose what the system had not yet written to disk: lines are not 
 """
 
 import fcntl
-import hashlib
 import json
 import os
 import threading
@@ -23,10 +22,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
+import orjson
+from pydantic_core import from_json
 
 from serving.errors import ServingError
 
@@ -34,12 +35,13 @@ GENESIS = "0" * 64
 HEAD_FILE = "head"
 _SALT_LENGTH = 32
 _NO_SALT = "0" * _SALT_LENGTH
+_SALTS_AT_ONCE = 256
 _ERASABLE = b',"erasable":'
 _ERASED = b"null"
 _COVERED = "erasable_sha256"
 _CHECKPOINT = "checkpoint"
-_SUFFIX = ',"salt":"{}","covers":"{:08d}","hash":"{}"}}'
-_SUFFIX_LENGTH = len(_SUFFIX.format("0" * _SALT_LENGTH, 0, "0" * 64))
+_SUFFIX = ',"salt":"%s","covers":"%08d","hash":"%s"}'
+_SUFFIX_LENGTH = len(_SUFFIX % ("0" * _SALT_LENGTH, 0, "0" * 64))
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,7 @@ class VerifyReport:
         return not self.problems
 
 
-@dataclass(frozen=True)
-class _Head:
+class _Head(NamedTuple):
     seq: int
     hash: str
     day: str
@@ -105,7 +106,7 @@ class ChainedLog:
         self._day_fd = -1
         # What this process wrote last, so that it need not be read again word for word.
         self._told: tuple[bytes, _Head] = (b"", _NOTHING)
-        self._random = ""
+        self._salts: list[str] = []
 
     def append(
         self,
@@ -133,8 +134,8 @@ class ChainedLog:
                 os.fsync(self._head_fd)
 
     def _append(self, record: Mapping[str, Any], erasable: bytes | None) -> None:
-        time = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        head, torn = self._true_head(time[:10])
+        time = datetime.now(UTC)
+        head, torn = self._true_head(time.date().isoformat())
         salt = _NO_SALT if erasable is None else self._salt()
         line, digest = _line(record, erasable, salt, time, head, torn)
         data = b"\n" + line if torn else line
@@ -145,10 +146,12 @@ class ChainedLog:
 
     def _salt(self) -> str:
         """Sixteen random bytes; many are asked for at once, as the system takes microseconds."""
-        if not self._random:
-            self._random = os.urandom(_SALT_LENGTH // 2 * 256).hex()
-        salt, self._random = self._random[:_SALT_LENGTH], self._random[_SALT_LENGTH:]
-        return salt
+        if not self._salts:
+            random = os.urandom(_SALT_LENGTH // 2 * _SALTS_AT_ONCE).hex()
+            self._salts = [
+                random[at : at + _SALT_LENGTH] for at in range(0, len(random), _SALT_LENGTH)
+            ]
+        return self._salts.pop()
 
     def close(self) -> None:
         """Let go of the files."""
@@ -171,7 +174,7 @@ class ChainedLog:
         self._day = ""
         self._pid = 0
         # A forked child would draw the same salts.
-        self._random = ""
+        self._salts = []
 
     def _true_head(self, today: str) -> tuple[_Head, int]:
         """The chain's real end, opened for appending, and how many torn lines lie behind it."""
@@ -315,7 +318,7 @@ def _without_erasable(line: bytes, is_concerned: Callable[[str], bool]) -> bytes
     body, erasable, _, digest = parts
     if erasable in (b"", _ERASED) or not is_concerned(_plain(erasable)):
         return None
-    suffix = _SUFFIX.format(_NO_SALT, len(body), digest).encode()
+    suffix = (_SUFFIX % (_NO_SALT, len(body), digest)).encode()
     return body + _ERASABLE + _ERASED.ljust(len(erasable)) + suffix
 
 
@@ -429,7 +432,7 @@ def _line(
     record: Mapping[str, Any],
     erasable: bytes | None,
     salt: str,
-    time: str,
+    time: datetime,
     head: _Head,
     torn: int,
 ) -> tuple[bytes, str]:
@@ -442,31 +445,35 @@ def _line(
         covered["after_torn_lines"] = torn
     covered["prev"] = head.hash
     body = _encoded(covered)[:-1]
-    digest = hashlib.sha256(body).hexdigest()
-    return body + ending + _SUFFIX.format(salt, len(body), digest).encode() + b"\n", digest
+    digest = sha256(body).hexdigest()
+    return body + ending + (_SUFFIX % (salt, len(body), digest)).encode() + b"\n", digest
 
 
 def _encoded(value: Mapping[str, Any]) -> bytes:
-    """The JSON of a record on one line: a quarter of the time that the standard library takes."""
+    """The JSON of a record on one line: a tenth of the time that the standard library takes."""
     try:
-        return to_json(value, fallback=str)
-    except (PydanticSerializationError, UnicodeEncodeError):
-        # Half of a surrogate pair, which JSON can write as an escape alone.
-        return json.dumps(value, separators=(",", ":"), default=str).encode()
+        return orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z)
+    except TypeError:
+        # Half of a surrogate pair, which JSON can write as an escape alone, or a huge number.
+        return json.dumps(value, separators=(",", ":"), default=_as_text).encode()
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _salted(salt: str, erasable: bytes) -> str:
-    return hashlib.sha256(salt.encode() + erasable).hexdigest()
+    return sha256(salt.encode() + erasable).hexdigest()
 
 
 def _parts(line: bytes) -> tuple[bytes, bytes, str, str] | None:
     """Body, erasable part, salt and hash of a whole line whose hash is that of its body."""
     suffix = line[-_SUFFIX_LENGTH:].decode("ascii", "replace")
     salt, covers, digest = suffix[9:41], suffix[53:61], suffix[71:-2]
-    if not covers.isdecimal() or suffix != _SUFFIX.format(salt, int(covers), digest):
+    if not covers.isdecimal() or suffix != _SUFFIX % (salt, int(covers), digest):
         return None
     body, rest = line[: int(covers)], line[int(covers) : -_SUFFIX_LENGTH]
-    if hashlib.sha256(body).hexdigest() != digest or (rest and not rest.startswith(_ERASABLE)):
+    if sha256(body).hexdigest() != digest or (rest and not rest.startswith(_ERASABLE)):
         return None
     return body, rest[len(_ERASABLE) :].rstrip(b" "), salt, digest
 

@@ -1,7 +1,7 @@
 """The one envelope that every answer travels in, on every surface."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,8 +18,18 @@ CacheUse = Literal["hit", "miss", "off"]
 TruncatedBy = Literal["rows", "limit", "characters"]
 
 
+_PUT = object.__setattr__
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+    # Shared by all that are made unchecked: nothing is set in a frozen part.
+    _names: ClassVar[set[str]] = set()
+
+    @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        """Note the names of all fields, once they are known."""
+        cls._names = set(cls.model_fields)
 
     @classmethod
     def unchecked(cls, **values: Any) -> Self:
@@ -29,11 +39,10 @@ class _Part(BaseModel):
         third of its time. ``model_construct`` fills in defaults, which takes as long as checking.
         """
         part = cls.__new__(cls)
-        put = object.__setattr__
-        put(part, "__dict__", values)
-        put(part, "__pydantic_fields_set__", set(values))
-        put(part, "__pydantic_extra__", None)
-        put(part, "__pydantic_private__", None)
+        _PUT(part, "__dict__", values)
+        _PUT(part, "__pydantic_fields_set__", cls._names)
+        _PUT(part, "__pydantic_extra__", None)
+        _PUT(part, "__pydantic_private__", None)
         return part
 
 

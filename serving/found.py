@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serving.envelope import Column, TruncatedBy
+from serving.row_bytes import Packed
 
 
 @dataclass(eq=False, kw_only=True)
@@ -13,6 +14,10 @@ class Found:
 
     columns: list[Column]
     rows: list[dict[str, Any]]
+    # The rows as JSON, where that is what was found.
+    packed: Packed | None = None
+    # The names of the masked ones among the columns, where they are known beforehand.
+    masked_columns: list[str] | None = None
     tables: list[str] = field(default_factory=list)
     columns_read: dict[str, list[str]] = field(default_factory=dict)
     truncated: bool = False
@@ -32,17 +37,29 @@ class Found:
         return other
 
 
+# A character of a cell takes a quarter of a byte of its JSON at least, in any escape.
+_MOST_CHARACTERS_A_BYTE = 4
+
+
 def within(
-    rows: Sequence[dict[str, Any]], *, limit: int | None, most: int, characters: int
+    rows: Sequence[dict[str, Any]],
+    *,
+    limit: int | None,
+    most: int,
+    characters: int,
+    packed_bytes: int | None = None,
 ) -> tuple[list[dict[str, Any]], TruncatedBy | None]:
     """The rows that an answer may hold, and what cut the rest.
 
-    ``limit`` is the caller's own, ``most`` and ``characters`` (of all cells) the agent's.
+    ``limit`` is the caller's own, ``most`` and ``characters`` (of all cells) the agent's. Cells are
+    not counted where ``packed_bytes``, those of all rows as JSON, show that they are few enough.
     """
     cut: TruncatedBy | None = None
     kept = min(most, limit or most)
     if len(rows) > kept:
         cut = "limit" if limit is not None and limit <= most else "rows"
+    if packed_bytes is not None and packed_bytes * _MOST_CHARACTERS_A_BYTE <= characters:
+        return list(rows[:kept]), cut
     left = characters
     answer: list[dict[str, Any]] = []
     for row in rows[:kept]:

@@ -28,7 +28,7 @@ def assess(view: CatalogView, now: datetime) -> Freshness:
     return Freshness.unchecked(
         table=view.name,
         data_as_of=view.data_as_of,
-        age_s=round(max(age, 0.0), 3),
+        age_s=max(int(age * 1_000), 0) / 1_000,
         limit_s=limit,
         status="stale" if stale else "fresh" if known else "unknown",
     )
@@ -72,9 +72,10 @@ def stale_tables(freshness: Iterable[Freshness]) -> list[str]:
 
 def worst(freshness: Sequence[Freshness]) -> FreshnessStatus | None:
     """The status that tells most of an answer's views: stale, then unknown, then fresh."""
-    found = [one.status for one in freshness]
-    known: tuple[FreshnessStatus, ...] = ("stale", "unknown", "fresh")
-    return next((status for status in known if status in found), None)
+    found = {one.status for one in freshness}
+    if len(found) > 1:
+        return "stale" if "stale" in found else "unknown"
+    return found.pop() if found else None
 
 
 def too_old(view: CatalogView, freshness: Freshness) -> bool:

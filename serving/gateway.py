@@ -8,13 +8,13 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from serving import answers, cancellation
-from serving.audit import AuditLog, Entry, Erasable
+from serving.audit import AuditLog, Entry
 from serving.cache import AnswerCache, Key, may_be_kept
 from serving.caller import NOTHING_SAID, Caller
 from serving.catalog import Catalog, CatalogAgent, EmbedderSpec, Limits
@@ -44,19 +44,10 @@ logger = logging.getLogger(__name__)
 Outcome = Answer | Refusal
 
 
-@dataclass
 class Call:
-    """One call while it is being answered."""
+    """One call while it is being answered; what is not yet known of it is the class's own."""
 
-    tool: str
-    arguments: Mapping[str, Any]
-    agent: str | None
-    surface: str
-    caller: Caller = NOTHING_SAID
-    started: float = field(default_factory=time.perf_counter)
-    query_id: str = field(default_factory=lambda: os.urandom(16).hex())
     catalog: Catalog | None = None
-    replayed_at: datetime | None = None
     asked_at: datetime | None = None
     found: Found | None = None
     rows: Packed = ()
@@ -64,21 +55,43 @@ class Call:
     error_type: str | None = None
     repeats: int = 1
 
+    def __init__(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        agent: str | None,
+        surface: str,
+        caller: Caller = NOTHING_SAID,
+        pin: str | None = None,
+        replayed_at: datetime | None = None,
+    ) -> None:
+        self.started = time.perf_counter_ns()
+        self.query_id = os.urandom(16).hex()
+        self.tool, self.arguments = tool, arguments
+        self.agent, self.surface, self.caller = agent, surface, caller
+        self.pin, self.replayed_at = pin, replayed_at
+
     def elapsed_ms(self) -> float:
         """Milliseconds since the call came in."""
-        return round((time.perf_counter() - self.started) * 1_000, 3)
+        # Whole microseconds: rounding a float takes longer than two looks at the clock.
+        return (time.perf_counter_ns() - self.started) // 1_000 / 1_000
 
 
 class Gateway:
     """Answers every agent of one home; shared by the threads of a process."""
 
-    def __init__(self, home: Path, embedder: Callable[[], Embedder] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        embedder: Callable[[], Embedder] | None = None,
+        shared_folder: Path | None = None,
+    ) -> None:
         self.home = home
         self._embedders = Embedders(home, embedder)
         self.metrics = Metrics()
         self._cache = AnswerCache()
         self._snapshots = Snapshots(home, self._embedders, on_close=self._cache.drop)
-        self._rates = Rates()
+        self._rates = Rates(folder=shared_folder)
         self._long_calls = FairQueue(max(4, 2 * (os.cpu_count() or 1)))
         self._audit = AuditLog(home)
 
@@ -108,14 +121,15 @@ class Gateway:
 
         ``replayed_at`` answers as at that instant, and not from what is kept.
         """
-        return self.recorded(
-            Call(tool, arguments, agent, surface, caller, replayed_at=replayed_at),
-            lambda call: self._answer(call, agent, pin),
-        )
+        call = Call(tool, arguments, agent, surface, caller, pin, replayed_at)
+        return self.recorded(call, self._answer)
 
     def recorded(self, call: Call, work: Callable[[Call], Outcome]) -> Outcome:
         """Do the work of one call, turn its errors into refusals, and record it."""
-        outcome = self._guarded(call, work)
+        try:
+            outcome = work(call)
+        except Exception as error:  # noqa: BLE001  The outermost door: nothing may leave but a code.
+            outcome = _refusal(call, _told(call, error))
         try:
             self._audit.append(_entry(call, outcome))
         except OSError as error:
@@ -169,17 +183,8 @@ class Gateway:
     def close(self) -> None:
         """Close all files and worker processes that nobody uses."""
         self._snapshots.close()
+        self._rates.close()
         self._audit.close()
-
-    def _guarded(self, call: Call, work: Callable[[Call], Outcome]) -> Outcome:
-        try:
-            return work(call)
-        except AnswerError as error:
-            return _refusal(call, error)
-        except Exception as error:  # noqa: BLE001  The outermost door: nothing may leave but a code.
-            call.error_type = type(error).__name__
-            logger.error("%s failed: %s %s", call.tool, call.error_type, _place(error))
-            return _refusal(call, InternalError("this call failed inside; try again, or report it"))
 
     def _admit(self, call: Call, agent: str, current: OpenSnapshot) -> CatalogAgent:
         call.catalog = current.catalog
@@ -193,12 +198,14 @@ class Gateway:
         )
         return declared
 
-    def _answer(self, call: Call, agent: str, pin: str | None) -> Outcome:
+    def _answer(self, call: Call) -> Outcome:
+        assert call.agent is not None
+        agent = call.agent
         with self._snapshots.lease() as current:
             declared = self._admit(call, agent, current)
             tool = find_tool(call.tool)
             arguments = tool.parse(call.arguments)
-            pinned = getattr(arguments, "snapshot_id", None) or pin
+            pinned = getattr(arguments, "snapshot_id", None) or call.pin
             if pinned is None:
                 reader = _reader(call, declared, declared.limits, current)
                 return self._read(call, tool, arguments, reader, current)
@@ -242,7 +249,7 @@ class Gateway:
         """What the same call found before, if its views are still fresh enough, or finds now."""
         if not tool.is_long:
             found = tool.run(reader, arguments)
-            call.rows = packed(found.rows)
+            call.rows = packed(found.rows) if found.packed is None else found.packed
             return found
         key = Key(
             snapshot_id=reader.opened.catalog.snapshot_id,
@@ -307,6 +314,15 @@ def _narrowed(pinned: CatalogAgent, current: CatalogAgent) -> CatalogAgent:
     return pinned.model_copy(update={"stores": kept, "tells_hidden": current.tells_hidden})
 
 
+def _told(call: Call, error: Exception) -> AnswerError:
+    """What the caller may know of an error: all of a refusal, and of a fault that there was one."""
+    if isinstance(error, AnswerError):
+        return error
+    call.error_type = type(error).__name__
+    logger.error("%s failed: %s %s", call.tool, call.error_type, _place(error))
+    return InternalError("this call failed inside; try again, or report it")
+
+
 def _refusal(call: Call, error: AnswerError) -> Refusal:
     return answers.refusal(
         error,
@@ -320,32 +336,34 @@ def _refusal(call: Call, error: AnswerError) -> Refusal:
 def _entry(call: Call, outcome: Outcome) -> Entry:
     found = call.found if outcome.success else None
     arguments = masked(call.arguments)
-    return Entry(
-        query_id=call.query_id,
-        agent=call.agent,
-        surface=call.surface,
-        tool=_known(call.tool),
-        tables=found.tables if found else [],
-        columns=found.columns_read if found else {},
-        rows=outcome.data.row_count if outcome.success else 0,
-        bytes=size(call.rows) if found else 0,
-        elapsed_ms=outcome.meta.elapsed_ms,
-        asked_at=call.asked_at,
-        snapshot_id=outcome.meta.snapshot_id,
-        freshness=worst(outcome.meta.freshness),
-        stale_tables=stale_tables(outcome.meta.freshness),
-        cache=outcome.meta.cache,
-        verdict="answered" if outcome.success else "refused",
-        code=None if outcome.success else outcome.error.code,
-        error_type=call.error_type,
-        arguments_masked=arguments != call.arguments,
-        erasable=Erasable(
-            arguments=arguments,
-            trace=_trace(call.caller),
-            purpose=call.caller.purpose and masked_text(call.caller.purpose),
-            rows_sha256=digest(call.rows) if found else None,
-        ),
-    )
+    meta = outcome.meta
+    status = worst(meta.freshness)
+    return {
+        "query_id": call.query_id,
+        "agent": call.agent,
+        "surface": call.surface,
+        "tool": _known(call.tool),
+        "tables": found.tables if found else [],
+        "columns": found.columns_read if found else {},
+        "rows": outcome.data.row_count if outcome.success else 0,
+        "bytes": size(call.rows) if found else 0,
+        "elapsed_ms": meta.elapsed_ms,
+        "asked_at": call.asked_at,
+        "snapshot_id": meta.snapshot_id,
+        "freshness": status,
+        "stale_tables": stale_tables(meta.freshness) if status == "stale" else [],
+        "cache": meta.cache,
+        "verdict": "answered" if outcome.success else "refused",
+        "code": None if outcome.success else outcome.error.code,
+        "error_type": call.error_type,
+        "arguments_masked": arguments != call.arguments,
+        "erasable": {
+            "arguments": arguments,
+            "trace": _trace(call.caller),
+            "purpose": call.caller.purpose and masked_text(call.caller.purpose),
+            "rows_sha256": digest(call.rows) if found else None,
+        },
+    }
 
 
 def _known(tool: str) -> str:

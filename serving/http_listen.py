@@ -6,14 +6,20 @@ Run alone: ``python -m serving.http_listen --home data``.
 """
 
 import argparse
+import multiprocessing
+import os
+import signal
 import ssl
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from serving.errors import ServingError
@@ -22,6 +28,8 @@ from serving.http_log import LogFormat, log_config
 from serving.http_server import build_app
 
 _EVERY_INTERFACE = ("0.0.0.0", "::", "")
+# What is being answered when the server is to end has so long.
+_GRACEFUL_S = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +65,7 @@ def serve(
     """
     wanted = listening or Listening()
     _refuse_unsafe(wanted)
-    with tempfile.TemporaryDirectory(prefix="grounded-metrics-") as folder:
+    with tempfile.TemporaryDirectory(prefix="grounded-serve-") as folder:
         config = _config(home, wanted, Path(folder))
         opened = config.bind_socket()
         opened.listen(config.backlog)
@@ -87,9 +95,9 @@ def main(arguments: list[str] | None = None) -> None:
         parser.exit(2, f"{error}\n")
 
 
-def _config(home: Path, wanted: Listening, metrics_folder: Path) -> uvicorn.Config:
+def _config(home: Path, wanted: Listening, shared_folder: Path) -> uvicorn.Config:
     return uvicorn.Config(
-        partial(build_app, home, allowed=wanted.allowed, metrics_folder=metrics_folder),
+        partial(_app_of_a_process, home, wanted.allowed, shared_folder),
         factory=True,
         host=wanted.host,
         port=wanted.port,
@@ -105,8 +113,24 @@ def _config(home: Path, wanted: Listening, metrics_folder: Path) -> uvicorn.Conf
         ws="none",
         # An agent thinks between two calls; a new connection costs it more than this costs us.
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=_GRACEFUL_S,
     )
+
+
+def _app_of_a_process(home: Path, allowed: Allowed, shared_folder: Path) -> Starlette:
+    """The application of one process of several, which ends with the one that started it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+    return build_app(home, allowed=allowed, shared_folder=shared_folder)
+
+
+def _end_after(parent: multiprocessing.process.BaseProcess) -> None:
+    """End this process when the other has gone, however that happened: nobody would stop it."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(2 * _GRACEFUL_S)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _only_tls_1_3(_: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:

@@ -59,14 +59,15 @@ Outcome = Answer | Refusal
 
 
 def build_app(
-    home: Path, *, allowed: Allowed | None = None, metrics_folder: Path | None = None
+    home: Path, *, allowed: Allowed | None = None, shared_folder: Path | None = None
 ) -> Starlette:
     """The application of one home; it answers loopback hosts and origins unless told otherwise.
 
-    ``metrics_folder`` is where processes that share one address tell each other their figures.
+    ``shared_folder`` is where processes that share one address tell each other their figures, and
+    count an agent's calls together.
     """
     permitted = allowed or Allowed.of(())
-    surface = _Surface(Gateway(home.resolve()), metrics_folder)
+    surface = _Surface(Gateway(home.resolve(), shared_folder=shared_folder), shared_folder)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -95,9 +96,9 @@ def build_app(
 class _Surface:
     """The endpoints of one application."""
 
-    def __init__(self, gateway: Gateway, metrics_folder: Path | None) -> None:
+    def __init__(self, gateway: Gateway, shared_folder: Path | None) -> None:
         self.gateway = gateway
-        self.metrics = SharedMetrics(gateway.metrics, metrics_folder)
+        self.metrics = SharedMetrics(gateway.metrics, shared_folder)
         self.threads: Threads
         self.mcp: StreamableHTTPSessionManager
 

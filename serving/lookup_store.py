@@ -13,11 +13,12 @@ from typing import Any
 from urllib.parse import quote
 
 import duckdb
-from pydantic_core import from_json
+import orjson
 
 from serving.catalog import CatalogView
 from serving.errors import InvalidArgument, PublishError
 from serving.identifiers import quoted
+from serving.row_bytes import unpacked
 from serving.values import to_json
 
 INTEGERS = {
@@ -58,20 +59,23 @@ class LookupStore:
 
     def get(self, column: str, values: Sequence[Any], limit: int) -> list[dict[str, Any]]:
         """Return at most ``limit`` rows, in the order of the values, then of the key."""
+        return unpacked(self.find(column, values, limit))
+
+    def find(self, column: str, values: Sequence[Any], limit: int) -> list[bytes]:
+        """Return the same rows as the JSON that the file holds."""
         statement = self._statements.get(column)
         if statement is None:
             raise InvalidArgument(
                 f"{self._view} has no lookup by that column; use {' or '.join(self._columns)}",
                 allowed=self._columns,
             )
-        normalise = self._normalise[column]
-        rows: list[dict[str, Any]] = []
-        for value in dict.fromkeys(normalise(value) for value in values):
+        rows: list[bytes] = []
+        for value in dict.fromkeys(map(self._normalise[column], values)):
             if len(rows) >= limit:
                 break
             with self._lock:
                 found = self._connection.execute(statement, (value, limit - len(rows))).fetchall()
-            rows.extend(from_json(one[0]) for one in found)
+            rows += [one[0] for one in found]
         return rows
 
     def close(self) -> None:
@@ -111,7 +115,7 @@ def records(view: CatalogView, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[
             cell if convert is None else convert(cell)
             for cell, convert in zip(row, converters, strict=True)
         ]
-        body = json.dumps(dict(zip(columns, cells, strict=True)), ensure_ascii=False)
+        body = orjson.dumps(dict(zip(columns, cells, strict=True))).decode()
         keys = [
             None if cells[place] is None else store(cells[place])
             for place, store in zip(places, stored, strict=True)

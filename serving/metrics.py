@@ -4,6 +4,7 @@ calls -> Metrics of this process -> <folder>/<pid>.json, each second -> summed a
 """
 
 import json
+import math
 import os
 import threading
 from bisect import bisect_left
@@ -16,7 +17,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-_BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0)
+_BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, math.inf)
 # How old the figures of the other processes of one address may be.
 TOLD_EVERY_S = 1.0
 
@@ -28,14 +29,12 @@ class Figures:
     calls: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     buckets: Counter[tuple[str, float]] = field(default_factory=Counter)
-    counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Figures") -> None:
         """Take in another process's figures."""
         self.calls.update(other.calls)
         self.seconds.update(other.seconds)
         self.buckets.update(other.buckets)
-        self.counts.update(other.counts)
 
     def to_json(self) -> dict[str, list[Any]]:
         """The same as JSON, which knows no tuples as keys."""
@@ -48,7 +47,6 @@ class Figures:
             calls=Counter({tuple(key): count for key, count in told["calls"]}),
             seconds=Counter(dict(told["seconds"])),
             buckets=Counter({tuple(key): count for key, count in told["buckets"]}),
-            counts=Counter(dict(told["counts"])),
         )
 
 
@@ -61,14 +59,12 @@ class Metrics:
 
     def record(self, *, tool: str, agent: str, verdict: str, seconds: float) -> None:
         """Count one call; ``tool`` and ``agent`` must be names of ours, never a caller's text."""
+        figures = self._figures
         with self._lock:
-            self._figures.calls[tool, agent, verdict] += 1
+            figures.calls[tool, agent, verdict] += 1
             # Counter is declared for whole numbers and counts any.
-            self._figures.seconds[tool] += seconds  # type: ignore[assignment]
-            self._figures.counts[tool] += 1
-            at = bisect_left(_BUCKETS, seconds)
-            if at < len(_BUCKETS):
-                self._figures.buckets[tool, _BUCKETS[at]] += 1
+            figures.seconds[tool] += seconds  # type: ignore[assignment]
+            figures.buckets[tool, _BUCKETS[bisect_left(_BUCKETS, seconds)]] += 1
 
     def to_json(self) -> str:
         """The figures so far, for another process."""
@@ -135,15 +131,15 @@ def _call_lines(told: Figures) -> Iterable[str]:
 def _second_lines(told: Figures) -> Iterable[str]:
     yield "# HELP grounded_call_seconds How long calls took."
     yield "# TYPE grounded_call_seconds histogram"
-    for tool, count in sorted(told.counts.items()):
+    for tool, seconds in sorted(told.seconds.items()):
         name = f'tool="{_label(tool)}"'
         within = 0
         for bound in _BUCKETS:
             within += told.buckets[tool, bound]
-            yield f'grounded_call_seconds_bucket{{{name},le="{bound}"}} {within}'
-        yield f'grounded_call_seconds_bucket{{{name},le="+Inf"}} {count}'
-        yield f"grounded_call_seconds_sum{{{name}}} {told.seconds[tool]:.6f}"
-        yield f"grounded_call_seconds_count{{{name}}} {count}"
+            told_bound = "+Inf" if bound == math.inf else bound
+            yield f'grounded_call_seconds_bucket{{{name},le="{told_bound}"}} {within}'
+        yield f"grounded_call_seconds_sum{{{name}}} {seconds:.6f}"
+        yield f"grounded_call_seconds_count{{{name}}} {within}"
 
 
 def _age_lines(age_s: float | None) -> Iterable[str]:

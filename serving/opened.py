@@ -4,14 +4,15 @@ pointer file, looked at on each call -> OpenSnapshot: files opened once, closed 
 """
 
 import fcntl
+import logging
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from serving.catalog import (
     CATALOG_FILE,
@@ -27,11 +28,13 @@ from serving.errors import NoSnapshot, ServingError, SnapshotExpired
 from serving.layout import pointer_path
 from serving.lookup_store import LookupStore
 from serving.marks import view_columns
-from serving.sandbox import SqlSandbox
+from serving.sandbox import SqlSandbox, Workers
 from serving.snapshot_store import current_id, open_snapshot
 
 if TYPE_CHECKING:
     from serving.search import SearchIndex
+
+logger = logging.getLogger(__name__)
 
 # Older snapshots kept open for the conversations that are pinned to them.
 KEPT_PINS = 2
@@ -39,6 +42,41 @@ KEPT_PINS = 2
 PIN_S = 900.0
 # How soon an idle process lets go of a snapshot that is to be deleted; a look costs microseconds.
 WATCH_S = 1.0
+
+
+class ViewColumns(NamedTuple):
+    """The columns of one view, the names of all, and of the masked; nobody changes them."""
+
+    all: list[Column]
+    names: list[str]
+    masked: list[str]
+
+
+class AgentWorkers:
+    """The worker processes of each agent of this process, kept from one snapshot to the next."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._workers: dict[str, Workers] = {}
+
+    def of(self, agent: CatalogAgent) -> Workers:
+        """The workers of one agent; there are none before it asks."""
+        with self._lock:
+            if agent.name not in self._workers:
+                self._workers[agent.name] = Workers(agent.limits.concurrent)
+            return self._workers[agent.name]
+
+    def names(self) -> list[str]:
+        """The agents that have any."""
+        with self._lock:
+            return list(self._workers)
+
+    def close(self) -> None:
+        """End all; agents that ask again have new ones."""
+        with self._lock:
+            ended, self._workers = list(self._workers.values()), {}
+        for workers in ended:
+            workers.close()
 
 
 class OpenSnapshot:
@@ -50,6 +88,7 @@ class OpenSnapshot:
         catalog: Catalog,
         embedder: Callable[[EmbedderSpec], Embedder],
         on_close: Callable[[str], None],
+        workers: "AgentWorkers",
     ) -> None:
         self.catalog = catalog
         self._folder = folder
@@ -60,15 +99,22 @@ class OpenSnapshot:
         # Before the snapshot is let go: its rows are gone from here when it may be deleted.
         self._closing.callback(on_close, catalog.snapshot_id)
         self._lookups: dict[str, LookupStore] = {}
-        self._sandboxes: dict[str, SqlSandbox] = {}
+        self._workers = workers
+        # One of its own: a process takes longer to start than a lookup may wait.
+        self._sandbox_lock = threading.Lock()
+        self._sandboxes: dict[tuple[str, ...], SqlSandbox] = {}
         self._index: SearchIndex | None = None
-        self._columns: dict[str, list[Column]] = {}
+        self._columns: dict[str, ViewColumns] = {}
 
     def lookup(self, store: Store, view: CatalogView) -> LookupStore:
         """The lookups of one store."""
         path = store.lookup
         if path is None:
             raise ServingError(f"{view.name} has no lookup file in this snapshot")
+        known = self._lookups.get(path)
+        return known or self._open_lookup(path, store, view)
+
+    def _open_lookup(self, path: str, store: Store, view: CatalogView) -> LookupStore:
         with self._lock:
             opened = self._lookups.get(path)
             if opened is None:
@@ -77,17 +123,22 @@ class OpenSnapshot:
                 self._closing.callback(opened.close)
             return opened
 
-    def columns(self, view: CatalogView) -> list[Column]:
+    def columns(self, view: CatalogView) -> "ViewColumns":
         """The columns of a view as an answer tells them."""
         known = self._columns.get(view.name)
         if known is None:
-            known = self._columns[view.name] = view_columns(view)
+            columns = view_columns(view)
+            known = self._columns[view.name] = ViewColumns(
+                columns, [one.name for one in columns], [one.name for one in columns if one.masked]
+            )
         return known
 
     def sandbox(self, agent: CatalogAgent) -> SqlSandbox:
         """The worker processes that run one agent's SQL on that agent's files alone."""
-        with self._lock:
-            opened = self._sandboxes.get(agent.name)
+        # An agent whose pin shows it less than this snapshot holds for it has files of its own.
+        key = agent.name, *sorted(agent.stores)
+        with self._sandbox_lock:
+            opened = self._sandboxes.get(key)
             if opened is None:
                 files = {name: self._folder / store.duckdb for name, store in agent.stores.items()}
                 layers = {
@@ -95,11 +146,19 @@ class OpenSnapshot:
                     for name, store in agent.stores.items()
                     if store.layer is not None
                 }
-                opened = self._sandboxes[agent.name] = SqlSandbox(
-                    files, agent.limits, layers=layers, max_workers=agent.limits.concurrent
-                )
+                workers = self._workers.of(agent)
+                opened = SqlSandbox(files, agent.limits, layers=layers, workers=workers)
+                self._sandboxes[key] = opened
                 self._closing.callback(opened.close)
             return opened
+
+    def succeed(self) -> list[SqlSandbox]:
+        """Be what agents ask from now on; the sandboxes of those that ask in SQL."""
+        agents = map(self.catalog.agents.get, self._workers.names())
+        sandboxes = [self.sandbox(agent) for agent in agents if agent is not None]
+        for sandbox in sandboxes:
+            sandbox.expect()
+        return sandboxes
 
     def index(self) -> "SearchIndex | None":
         """The search index, None where this snapshot has none."""
@@ -160,6 +219,7 @@ class Snapshots:
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._current: str | None = None
+        self._workers = AgentWorkers()
         self._open: dict[str, OpenSnapshot] = {}
         self._leases: dict[str, int] = {}
         self._pins: dict[str, float] = {}
@@ -171,23 +231,31 @@ class Snapshots:
 
     def _take(self, snapshot_id: str | None) -> tuple[str, OpenSnapshot]:
         with self._lock:
-            self._watch()
+            if self._watching is None:
+                self._watch()
             wanted = self._pin(snapshot_id) if snapshot_id else self._look_up_current()
-            try:
-                opened = self._opened(wanted)
-            except NoSnapshot:
-                if snapshot_id:
-                    raise
-                # Withdrawn between the look at the pointer and now: another answers already.
-                self._seen = None
-                wanted = self._look_up_current()
-                opened = self._opened(wanted)
+            opened = self._open.get(wanted)
+            if opened is None:
+                wanted, opened = self._newly_opened(wanted, is_pin=snapshot_id is not None)
             self._leases[wanted] = self._leases.get(wanted, 0) + 1
         return wanted, opened
+
+    def _newly_opened(self, wanted: str, *, is_pin: bool) -> tuple[str, OpenSnapshot]:
+        try:
+            return wanted, self._opened(wanted)
+        except NoSnapshot:
+            if is_pin:
+                raise
+            # Withdrawn between the look at the pointer and now: another answers already.
+            self._seen = None
+            wanted = self._look_up_current()
+            return wanted, self._opened(wanted)
 
     def _give_back(self, snapshot_id: str) -> None:
         with self._lock:
             self._leases[snapshot_id] -= 1
+            if len(self._open) == 1 and snapshot_id == self._current:
+                return
             unused = self._unused()
         for one in unused:
             one.close()
@@ -203,15 +271,21 @@ class Snapshots:
             unused = self._unused()
         for one in unused:
             one.close()
+        if not self._open:
+            self._workers.close()
 
     def let_go(self) -> None:
         """Close what was withdrawn, and what is no longer current, as soon as nobody reads it."""
         with self._lock:
             if self._current is not None:
                 try:
-                    self._look_up_current()
+                    # Opened before what it follows is closed, whose workers go on with it.
+                    self._opened(self._look_up_current())
                 except NoSnapshot:
                     self._current = None
+                except ServingError as error:
+                    # Whoever asks next is told.
+                    logger.warning("the snapshot does not open: %s", type(error).__name__)
             oldest = time.monotonic() - PIN_S
             self._pins = {
                 name: used
@@ -224,10 +298,9 @@ class Snapshots:
 
     def _watch(self) -> None:
         """Let go of withdrawn snapshots also while nobody asks: an erasure waits for it."""
-        if self._watching is None:
-            self._watching = threading.Event()
-            arguments = (weakref.ref(self), self._watching)
-            threading.Thread(target=_watch, args=arguments, daemon=True).start()
+        self._watching = threading.Event()
+        arguments = (weakref.ref(self), self._watching)
+        threading.Thread(target=_watch, args=arguments, daemon=True).start()
 
     def _is_withdrawn(self, snapshot_id: str) -> bool:
         opened = self._open.get(snapshot_id)
@@ -259,14 +332,27 @@ class Snapshots:
         opened = self._open.get(snapshot_id)
         if opened is None:
             folder, catalog = open_snapshot(self._home, snapshot_id)
-            opened = OpenSnapshot(folder, catalog, self._embedder, self._on_close)
+            opened = OpenSnapshot(folder, catalog, self._embedder, self._on_close, self._workers)
             self._open[snapshot_id] = opened
+            if snapshot_id == self._current and (sandboxes := opened.succeed()):
+                self._leases[snapshot_id] = self._leases.get(snapshot_id, 0) + 1
+                arguments = snapshot_id, sandboxes
+                threading.Thread(target=self._prepare, args=arguments, daemon=True).start()
         return opened
+
+    def _prepare(self, snapshot_id: str, sandboxes: Sequence[SqlSandbox]) -> None:
+        """Hand the workers on, so that the first statement does not wait for that."""
+        try:
+            for sandbox in sandboxes:
+                sandbox.prepare()
+        except OSError as error:
+            # A statement starts a worker of its own, and tells what is wrong.
+            logger.warning("no worker is ready yet: %s", type(error).__name__)
+        finally:
+            self._give_back(snapshot_id)
 
     def _unused(self) -> list[OpenSnapshot]:
         """Take out what is neither current, nor pinned lately, nor being read."""
-        if len(self._open) == 1 and self._current in self._open:
-            return []
         wanted = {self._current, *self._pins}
         names = [name for name in self._open if name not in wanted and not self._leases.get(name)]
         for name in names:

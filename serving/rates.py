@@ -1,73 +1,80 @@
 """How much one agent may ask: calls and seconds in a sliding minute, and one call over and over.
 
-What is counted is this process's own: several server processes count each for itself.
+Processes that answer at one address count together, in a file for each agent.
 """
 
+import fcntl
+import mmap
+import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from serving.catalog import Limits
 from serving.errors import RateLimited
+from serving.minute import NUMBERS, WINDOW_S, Minute
 
-WINDOW_S = 60.0
-# What happens within one step counts as one: a minute is 1,200 steps, whatever the limits are.
-_STEP_S = 0.05
 # From so many equal calls in a row on the answer says so; the limit refuses.
 TOLD_AFTER = 10
+# A mark of the last call, how often it came in a row and when; then the calls and the seconds.
+_MARK, _REPEATS, _LAST_AT, _CALLS = range(4)
+_SECONDS = _CALLS + NUMBERS
+_ALL = _SECONDS + NUMBERS
+_BYTES = 8 * _ALL
 
 
-class _Minute:
-    """The sum of what was added within the last minute."""
-
-    def __init__(self) -> None:
-        self._steps: deque[list[float]] = deque()
-        self._sum = 0.0
-
-    def add(self, now: float, amount: float) -> None:
-        """Count an amount as of now."""
-        if not self._steps or now - self._steps[-1][0] >= _STEP_S:
-            self._steps.append([now, 0.0])
-        self._steps[-1][1] += amount
-        self._sum += amount
-
-    def sum(self, now: float) -> float:
-        """What the last minute holds."""
-        while self._steps and now - self._steps[0][0] >= WINDOW_S:
-            self._sum -= self._steps.popleft()[1]
-        if not self._steps:
-            self._sum = 0.0
-        return self._sum
-
-    def wait(self, now: float, most: float) -> float:
-        """Seconds until the sum is below ``most``; a whole minute where it never is."""
-        left = self._sum
-        for began, amount in self._steps:
-            left -= amount
-            if left < most:
-                return WINDOW_S - (now - began)
-        return WINDOW_S
-
-
-@dataclass
+@dataclass(eq=False, slots=True)
 class _Agent:
-    calls: _Minute = field(default_factory=_Minute)
-    seconds: _Minute = field(default_factory=_Minute)
-    last: tuple[str, Mapping[str, Any], str] | None = None
-    last_at: float = 0.0
-    repeats: int = 0
+    """One agent's counts; they are read and written under ``lock``."""
+
+    lock: AbstractContextManager[Any]
+    last: "memoryview[float]"
+    calls: Minute
+    seconds: Minute
+
+    @classmethod
+    def of(cls, lock: AbstractContextManager[Any], buffer: bytearray | mmap.mmap) -> "_Agent":
+        numbers = memoryview(buffer).cast("d")
+        calls, seconds = numbers[_CALLS:_SECONDS], numbers[_SECONDS:_ALL]
+        return cls(lock, numbers[:_CALLS], Minute(calls), Minute(seconds))
+
+
+class _SharedLock:
+    """A lock of all threads of all processes that opened this file; it dies with its process."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        self._lock.release()
 
 
 class Rates:
-    """What each agent has asked lately; a refused call is not counted, so waiting always helps."""
+    """What each agent has asked lately; a refused call is not counted, so waiting always helps.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    ``folder`` is shared by the processes that count together; without one this one counts alone.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, folder: Path | None = None
+    ) -> None:
         self._clock = clock
+        self._folder = folder
         self._lock = threading.Lock()
         self._agents: dict[str, _Agent] = {}
+        self._descriptors: list[int] = []
 
     def admit(
         self,
@@ -82,31 +89,63 @@ class Rates:
 
         RateLimited tells what is used up, and the seconds until the next call is welcome.
         """
-        with self._lock:
+        counts = self._agents.get(agent) or self._opened(agent)
+        mark = _mark(f"{tool} {snapshot_id} {arguments!r}")
+        with counts.lock:
             now = self._clock()
-            counts = self._agents.get(agent)
-            if counts is None:
-                counts = self._agents[agent] = _Agent()
             if counts.calls.sum(now) >= limits.calls_per_minute:
-                raise _too_many_calls(
-                    agent, limits, counts.calls.wait(now, limits.calls_per_minute)
-                )
+                wait = counts.calls.wait(now, limits.calls_per_minute)
+                raise _too_many_calls(agent, limits, wait)
             if counts.seconds.sum(now) >= limits.seconds_per_minute:
                 wait = counts.seconds.wait(now, limits.seconds_per_minute)
                 raise _too_many_seconds(agent, limits, wait)
-            repeats = _repeats(counts, (tool, arguments, snapshot_id), now)
-            if repeats > limits.most_identical_calls:
-                raise _looping(limits, WINDOW_S - (now - counts.last_at))
-            counts.repeats, counts.last_at = repeats, now
+            last = counts.last
+            repeats = 1
+            if mark == last[_MARK] and now - last[_LAST_AT] < WINDOW_S:
+                repeats = int(last[_REPEATS]) + 1
+                if repeats > limits.most_identical_calls:
+                    raise _looping(limits, WINDOW_S - (now - last[_LAST_AT]))
+            last[_MARK], last[_REPEATS], last[_LAST_AT] = mark, repeats, now
             counts.calls.add(now, 1)
             return repeats
 
     def spend(self, agent: str, seconds: float) -> None:
         """Count what a call has taken of the machine."""
+        counts = self._agents.get(agent) or self._opened(agent)
+        with counts.lock:
+            now = self._clock()
+            counts.seconds.sum(now)
+            counts.seconds.add(now, seconds)
+
+    def close(self) -> None:
+        """Let go of the files."""
         with self._lock:
-            counts = self._agents.get(agent)
-            if counts is not None:
-                counts.seconds.add(self._clock(), seconds)
+            self._agents.clear()
+            while self._descriptors:
+                os.close(self._descriptors.pop())
+
+    def _opened(self, agent: str) -> _Agent:
+        with self._lock:
+            known = self._agents.get(agent)
+            if known is None:
+                known = self._agents[agent] = self._new(agent)
+            return known
+
+    def _new(self, agent: str) -> _Agent:
+        if self._folder is None:
+            return _Agent.of(threading.Lock(), bytearray(_BYTES))
+        # A name may hold what a file's may not.
+        path = self._folder / f"{sha256(agent.encode()).hexdigest()}.counts"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptors.append(descriptor)
+        # A file of this length with nothing in it: zeros, which is where every count begins.
+        os.truncate(descriptor, _BYTES)
+        return _Agent.of(_SharedLock(descriptor), mmap.mmap(descriptor, _BYTES))
+
+
+def _mark(call: str) -> int:
+    """Equal calls have equal marks, in every process; others by chance, once in 4,000,000,000."""
+    return crc32(call.encode("utf-8", "surrogatepass"))
 
 
 def repeated(repeats: int) -> str | None:
@@ -117,13 +156,6 @@ def repeated(repeats: int) -> str | None:
         f"this is the same call for the {repeats}th time in a row, and the data has not changed "
         "since: use the answer, or ask something else"
     )
-
-
-def _repeats(counts: _Agent, call: tuple[str, Mapping[str, Any], str], now: float) -> int:
-    if call == counts.last and now - counts.last_at < WINDOW_S:
-        return counts.repeats + 1
-    counts.last = call
-    return 1
 
 
 def _too_many_calls(agent: str, limits: Limits, wait: float) -> RateLimited:

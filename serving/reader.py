@@ -19,6 +19,7 @@ from serving.fusion import Mode
 from serving.marks import answer_columns, trust_of
 from serving.opened import OpenSnapshot
 from serving.provenance import output_origins
+from serving.row_bytes import unpacked
 from serving.sandbox import check
 from serving.sandbox.volatile import is_volatile
 from serving.values import to_json
@@ -44,13 +45,14 @@ class Reader:
 
     def freshness(self, tables: Iterable[str]) -> list[Freshness]:
         """The age of each of these views."""
-        return [self._age(self.view(name)) for name in tables]
+        known = self._ages
+        return [known.get(name) or self._age(self.view(name)) for name in tables]
 
     def sources(self, tables: Sequence[str]) -> list[SourceTable]:
         """The raw tables behind these views, with the load that each was last changed by."""
+        if len(tables) == 1:
+            return self.view(tables[0]).sources
         views = [self.view(name) for name in tables]
-        if len(views) == 1:
-            return views[0].sources
         found = {source.table: source for view in views for source in view.sources}
         return [found[table] for table in sorted(found)]
 
@@ -99,26 +101,33 @@ class Reader:
     ) -> Found:
         """The rows whose ``key`` column has one of the values, in the order of the values."""
         view = self.view(table)
-        self.refuse_stale([table])
+        freshness.enforce(view, self._age(view))
         column = key or view.key
-        store = self.opened.lookup(self.agent.stores[table], view)
+        most = self.limits.rows
         # One more than may be told, so that what is cut is known exactly.
-        most = min(self.limits.rows, limit or self.limits.rows)
-        rows = store.get(column, values, most + 1)
+        wanted = min(most, limit or most) + 1
+        found = self.opened.lookup(self.agent.stores[table], view).find(column, values, wanted)
         kept, cut = within(
-            rows, limit=limit, most=self.limits.rows, characters=self.limits.characters
+            unpacked(found),
+            limit=limit,
+            most=most,
+            characters=self.limits.characters,
+            packed_bytes=sum(map(len, found)),
         )
         is_whole = cut is not None or (len(values) == 1 and kept)
         missing = [] if is_whole else _missing(column, values, kept)
-        hidden = self._hidden(view, column, missing)
+        hidden = self._hidden(view, column, missing) if missing else 0
+        columns = self.opened.columns(view)
         return Found(
-            columns=self.opened.columns(view),
+            columns=columns.all,
+            masked_columns=columns.masked,
             rows=kept,
+            packed=tuple(found[: len(kept)]),
             tables=[table],
-            columns_read={table: [one.name for one in view.columns]},
+            columns_read={table: columns.names},
             truncated=cut is not None,
             truncated_by=cut,
-            warnings=_told_misses(len(missing), len(set(values)), hidden),
+            warnings=_told_misses(missing, values, hidden) if missing else [],
             hidden=hidden,
         )
 
@@ -326,12 +335,15 @@ def _missing(column: str, values: Sequence[Scalar], rows: list[dict[str, Any]]) 
     return [value for value in dict.fromkeys(values) if str(value) not in found]
 
 
-def _told_misses(missing: int, asked: int, hidden: int | None) -> list[str]:
+def _told_misses(
+    missing: Sequence[Scalar], values: Sequence[Scalar], hidden: int | None
+) -> list[str]:
     """Tells how many of several values found nothing; the rows tell which."""
-    if asked < 2 or not missing:
+    asked = len(set(values))
+    if asked < 2:
         return []
     kept = f", of which {hidden} have rows that you may not see" if hidden else ""
-    return [f"{missing} of {asked} values matched no row{kept}"]
+    return [f"{len(missing)} of {asked} values matched no row{kept}"]
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ Wider than the scan of published text: here a masked order number costs little, 
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 LONGEST_TEXT = 2_048
@@ -13,6 +14,8 @@ _WINDOW = 2 * LONGEST_TEXT
 _MARGIN = 320
 _DEEPEST = 4
 _MOST_ITEMS = 100
+# A shorter one is no telephone number.
+_LONG_NUMBER = 10**8
 
 _PERSONAL = re.compile(
     r"(?P<email>\w[\w.+'-]{0,63}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6})"
@@ -21,7 +24,7 @@ _PERSONAL = re.compile(
     r"|(?P<number>(?<![\w-])[+(]?\d(?:[ ().\-/]{0,2}\d){8,18}(?![\w-]))"
 )
 # Names of tools, tables and columns, which most texts are: looked at in a tenth of the time.
-_NAME = re.compile(r"[a-z_]{1,64}")
+_is_name = re.compile(r"(?!gnd_)[a-z_]{1,64}").fullmatch
 # An instant is no telephone number, and replaying a call needs it.
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|\D)")
 
@@ -34,12 +37,17 @@ def masked(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, int):
-        return value if abs(value) < 10**8 else masked_text(str(value))
+        return value if -_LONG_NUMBER < value < _LONG_NUMBER else masked_text(str(value))
     if depth >= _DEEPEST:
         return "[too deep]"
     if isinstance(value, Mapping):
-        kept = list(value.items())[:_MOST_ITEMS]
-        return {masked_text(str(key)): masked(item, depth + 1) for key, item in kept}
+        kept = islice(value.items(), _MOST_ITEMS)
+        return {
+            key if type(key) is str and _is_name(key) else masked_text(str(key)): masked(
+                item, depth + 1
+            )
+            for key, item in kept
+        }
     if isinstance(value, list | tuple):
         items = [masked(item, depth + 1) for item in value[:_MOST_ITEMS]]
         rest = len(value) - len(items)
@@ -49,7 +57,7 @@ def masked(value: Any, depth: int = 0) -> Any:
 
 def masked_text(text: str) -> str:
     """One text with its personal patterns as ``[email]``, ``[number]``, ...; at most 2 kB."""
-    if _NAME.fullmatch(text) and not text.startswith("gnd_"):
+    if _is_name(text):
         return text
     window = text[:_WINDOW]
     result = _PERSONAL.sub(_mark, window)

@@ -138,7 +138,7 @@ class Tool(Generic[A]):
     def parse(self, arguments: Mapping[str, Any]) -> A:
         """The validated arguments; InvalidArgument names what is wrong, and what exists."""
         try:
-            return self.arguments.model_validate(dict(arguments))
+            return self.arguments.model_validate(arguments)
         except ValidationError as error:
             raise InvalidArgument(
                 _explain(self.name, self.arguments, error),

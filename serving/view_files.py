@@ -23,7 +23,7 @@ from serving.lookup_store import build_lookup
 from serving.snapshot_store import current
 
 # Changes when the files of equal rows would differ, so that no old file is linked.
-_FORMAT = "1"
+_FORMAT = "2"
 
 
 @dataclass(frozen=True)

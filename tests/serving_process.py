@@ -11,6 +11,15 @@ from tests.grounded import COMMAND, ROOT, environment
 @contextmanager
 def serving(home: Path, *options: str, log: Path | None = None) -> Iterator[int]:
     """Its port, once it listens; connections wait in its backlog until it answers."""
+    with process_serving(home, *options, log=log) as (_, port):
+        yield port
+
+
+@contextmanager
+def process_serving(
+    home: Path, *options: str, log: Path | None = None
+) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """The same, and the process that was started, which may be killed."""
     with (
         (log or Path("/dev/null")).open("w") as errors,
         subprocess.Popen(
@@ -25,7 +34,7 @@ def serving(home: Path, *options: str, log: Path | None = None) -> Iterator[int]
         assert process.stdout is not None
         try:
             told = process.stdout.readline()
-            yield int(told.split("127.0.0.1:")[1].split(",")[0])
+            yield process, int(told.split("127.0.0.1:")[1].split(",")[0])
         finally:
             process.terminate()
             process.wait()

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestration.cli.filters import filters
 from orchestration.cli.options import AgentName, AsJson, Home, home_folder
 from orchestration.cli.output import show_answer, show_hits
 from serving.caller import Caller
@@ -69,7 +70,8 @@ def search(
     query: Annotated[str, typer.Argument(help="What to find, in words.")],
     view: Annotated[str | None, typer.Option("--view", help="Search this view alone.")] = None,
     where: Annotated[
-        list[str] | None, typer.Option("--filter", help="column=value; may be repeated.")
+        list[str] | None,
+        typer.Option("--filter", help="column=value; may be repeated."),
     ] = None,
     limit: Limit = None,
     snapshot: Pin = None,
@@ -88,7 +90,7 @@ def search(
     arguments = {
         "query": query,
         "table": view,
-        "filter": _filters(where),
+        "filter": filters(home_folder(home), agent, snapshot, where) if where else None,
         "limit": limit,
         "mode": mode,
         "snapshot_id": snapshot,
@@ -120,15 +122,3 @@ def _ask(
     with connect(home_folder(home), agent, surface="command line") as connected:
         show = show_hits if tool == "search" else show_answer
         return show(connected.call(tool, given, caller=caller), as_json=as_json)
-
-
-def _filters(where: list[str] | None) -> dict[str, str | list[str]] | None:
-    if not where:
-        return None
-    filters: dict[str, list[str]] = {}
-    for item in where:
-        column, separator, value = item.partition("=")
-        if not separator:
-            raise typer.BadParameter(f"write --filter column=value, not {item!r}")
-        filters.setdefault(column, []).append(value)
-    return {column: values[0] if len(values) == 1 else values for column, values in filters.items()}

@@ -8,5 +8,6 @@ limits of the system, an engine that opens nothing more, files that hold only th
 
 from serving.sandbox.gate import Checked, check
 from serving.sandbox.sandbox import DryRun, SqlResult, SqlSandbox
+from serving.sandbox.workers import Workers
 
-__all__ = ["Checked", "DryRun", "SqlResult", "SqlSandbox", "check"]
+__all__ = ["Checked", "DryRun", "SqlResult", "SqlSandbox", "Workers", "check"]

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,22 +55,54 @@ class WorkerDiedError(Exception):
         self.by_cpu = by_cpu
 
 
-class WorkerProcess:
-    """A worker that has been started, perhaps not yet ready; used by one thread at a time."""
+@dataclass(frozen=True, eq=False)
+class Files:
+    """One agent's views in one snapshot: a file for each.
 
-    def __init__(
-        self,
-        files: Mapping[str, Path],
-        limits: Limits,
-        layers: Mapping[str, tuple[Path, str]] | None = None,
-    ) -> None:
-        layers = layers or {}
-        paths = [*files.items(), *((view, path) for view, (path, _) in layers.items())]
-        missing = [view for view, path in paths if not path.is_file()]
+    ``layers`` has for a view the file of what changed since its own was written, and its key.
+    """
+
+    views: Mapping[str, Path]
+    layers: Mapping[str, tuple[Path, str]] = field(default_factory=dict)
+
+    def message(self) -> dict[str, Any]:
+        """The same for a worker, which has another working folder."""
+        return {
+            "files": {view: str(path.resolve()) for view, path in self.views.items()},
+            "layers": {
+                view: [str(path.resolve()), key] for view, (path, key) in self.layers.items()
+            },
+        }
+
+    def identities(self) -> dict[str, list[tuple[int, int]]]:
+        """Which files these are, whatever their names: snapshots share those that did not change.
+
+        A worker holds them open, so that no other file can become one of them meanwhile.
+        NoSnapshot where one has gone.
+        """
+        found: dict[str, list[tuple[int, int]]] = {}
+        missing = []
+        layers = ((view, path) for view, (path, _) in self.layers.items())
+        for view, path in (*self.views.items(), *layers):
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                missing.append(view)
+            else:
+                found.setdefault(view, []).append((stat.st_dev, stat.st_ino))
         if missing:
             raise NoSnapshot(
                 "This snapshot has expired; ask again without a snapshot_id.", tables=missing
             )
+        return found
+
+
+class WorkerProcess:
+    """A worker that has been started, perhaps not yet ready; used by one thread at a time."""
+
+    def __init__(self, files: Files, limits: Limits) -> None:
+        self.files = files
+        self._holds = files.identities()
         self._folder = Path(tempfile.mkdtemp(prefix="grounded-"))
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(Path(worker.__file__))],
@@ -82,17 +115,13 @@ class WorkerProcess:
         )
         # A long statement's worker has a low priority for good: the next one needs another.
         self.has_stepped_back = False
-        self._columns: dict[str, list[tuple[str, str]]] | None = None
+        self._columns: dict[str, list[tuple[str, str]]] = {}
+        # How often it will yet tell the columns of what it was told to open.
+        self._openings = 1
+        self._most_views = len(files.views)
+        self._limits = limits
         self._most_memory = (limits.memory_mb << 20) - _GROWN_BETWEEN_LOOKS
-        self._send(
-            {
-                "files": {view: str(path.resolve()) for view, path in files.items()},
-                "layers": {
-                    view: [str(path.resolve()), key] for view, (path, key) in layers.items()
-                },
-                "memory_mb": limits.memory_mb,
-            }
-        )
+        self._send({**files.message(), "memory_mb": limits.memory_mb})
 
     @property
     def pid(self) -> int:
@@ -104,20 +133,46 @@ class WorkerProcess:
         """Whether the process still runs."""
         return self._process.poll() is None
 
+    def passed_on(self, files: Files, limits: Limits) -> bool:
+        """Let it hold the same agent's files of another snapshot; False where it cannot.
+
+        Files that are the same ones need nothing; others it opens while nobody waits for it.
+        NoSnapshot where they have gone.
+        """
+        if not self.is_alive:
+            return False
+        if files is self.files:
+            return True
+        # What bounds a process can be lowered and not raised.
+        if limits != self._limits or len(files.views) > self._most_views:
+            return False
+        wanted = files.identities()
+        self.files = files
+        if wanted != self._holds:
+            self._holds = wanted
+            self._openings += 1
+            try:
+                self._send({"op": "open", **files.message(), "seconds": _START_S})
+            except WorkerDiedError:
+                return False
+        return True
+
     def columns(self) -> dict[str, list[tuple[str, str]]]:
         """Name and type of each view's columns; waits until the worker is ready."""
-        if self._columns is None:
+        while self._openings:
             try:
                 hello = self._receive(_START_S)
             except (WorkerTimeoutError, WorkerTooLargeError, WorkerDiedError) as error:
                 self.end()
                 raise InternalError("The sandbox did not start; try again.") from error
-            if "columns" not in hello:
+            self._openings -= 1
+            # Of several openings only the last one counts: files of the others may have gone.
+            if "columns" not in hello and not self._openings:
                 self.end()
                 raise InternalError("The sandbox could not open its tables; try again.")
             self._columns = {
                 view: [(name, kind) for name, kind in columns]
-                for view, columns in hello["columns"].items()
+                for view, columns in hello.get("columns", {}).items()
             }
         return self._columns
 

@@ -3,7 +3,6 @@
 sql -> gate -> a waiting worker -> rows, or a refusal that names nothing of ours
 """
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,15 +13,17 @@ from typing import Any, Self
 from serving import cancellation
 from serving.catalog import Limits
 from serving.envelope import TruncatedBy
-from serving.errors import AnswerError, BudgetExceeded, InvalidArgument, NoSnapshot, QueryTimeout
+from serving.errors import AnswerError, BudgetExceeded, InvalidArgument, QueryTimeout
 from serving.sandbox.gate import Checked, check
 from serving.sandbox.messages import DIED, MEMORY, TIMEOUT, Statement, explain
 from serving.sandbox.process import (
+    Files,
     WorkerDiedError,
     WorkerProcess,
     WorkerTimeoutError,
     WorkerTooLargeError,
 )
+from serving.sandbox.workers import Workers
 
 _SPOILING = frozenset(
     {"InterruptException", "OutOfMemoryException", "MemoryError", "InternalException"}
@@ -53,8 +54,9 @@ class DryRun:
 class SqlSandbox:
     """Answers one agent's statements from its view files; safe to share between threads.
 
-    Up to ``max_workers`` statements run at once, further ones wait. A worker that was ended is
-    replaced at once.
+    ``workers`` are the agent's own, which outlive this sandbox; without them it has its own, of
+    which ``max_workers`` run at once. Further statements wait. A worker that was ended is replaced
+    at once.
     """
 
     def __init__(
@@ -64,17 +66,15 @@ class SqlSandbox:
         *,
         layers: Mapping[str, tuple[Path, str]] | None = None,
         max_workers: int = 2,
+        workers: Workers | None = None,
     ) -> None:
-        self._files = dict(files)
-        self._layers = dict(layers or {})
+        self._files = Files(dict(files), dict(layers or {}))
         self._limits = limits
-        self._max_workers = max_workers
-        self._idle: list[WorkerProcess] = []
-        self._count = 0
-        self._closed = False
-        self._changed = threading.Condition()
         self._columns: dict[str, list[tuple[str, str]]] | None = None
-        self._add_idle()
+        self._owns_workers = workers is None
+        self._workers = workers or Workers(max_workers)
+        if self._owns_workers:
+            self._workers.start_ahead(self._files, limits)
 
     def run(
         self, sql: str, *, limit: int | None = None, checked: Checked | None = None
@@ -117,14 +117,20 @@ class SqlSandbox:
                 self._columns = worker.columns()
         return self._columns
 
+    def expect(self) -> None:
+        """Know that statements ask these files from now on."""
+        self._workers.expect(self._files, self._limits)
+
+    def prepare(self) -> None:
+        """Have the agent's free workers hold these files before anybody asks for them."""
+        self._workers.prepare(self._files, self._limits)
+
     def close(self) -> None:
-        """End all workers; a statement that still runs is answered first."""
-        with self._changed:
-            self._closed = True
-            ended, self._idle = self._idle, []
-            self._changed.notify_all()
-        for worker in ended:
-            worker.end()
+        """Let go of the files; a statement that still runs is answered first."""
+        if self._owns_workers:
+            self._workers.close()
+        else:
+            self._workers.leave(self._files)
 
     def __enter__(self) -> Self:
         return self
@@ -171,68 +177,11 @@ class SqlSandbox:
 
     @contextmanager
     def _worker(self) -> Iterator[WorkerProcess]:
-        worker = self._take()
+        worker = self._workers.take(self._files, self._limits)
         try:
             yield worker
         finally:
-            self._give_back(worker)
-
-    def _take(self) -> WorkerProcess:
-        with self._changed:
-            while True:
-                if self._closed:
-                    raise NoSnapshot("This snapshot has been closed; ask again.")
-                while self._idle:
-                    worker = self._idle.pop()
-                    if worker.is_alive:
-                        return worker
-                    worker.end()
-                    self._count -= 1
-                if self._count < self._max_workers:
-                    self._count += 1
-                    break
-                cancellation.current().refuse_cancelled()
-                self._changed.wait(cancellation.LOOK_S)
-        return self._start()
-
-    def _start(self) -> WorkerProcess:
-        try:
-            return WorkerProcess(self._files, self._limits, self._layers)
-        except BaseException:
-            with self._changed:
-                self._count -= 1
-                self._changed.notify()
-            raise
-
-    def _give_back(self, worker: WorkerProcess) -> None:
-        if not self._park(worker):
-            self._add_idle()
-
-    def _park(self, worker: WorkerProcess) -> bool:
-        """Keep a worker for the next statement; False if it has ended or is not needed."""
-        with self._changed:
-            is_kept = worker.is_alive and not self._closed
-            if is_kept:
-                self._idle.append(worker)
-            else:
-                self._count -= 1
-            self._changed.notify()
-        if not is_kept:
-            worker.end()
-        return is_kept
-
-    def _add_idle(self) -> None:
-        """Start a worker ahead of need; it gets ready while nobody waits for it."""
-        with self._changed:
-            if self._closed or self._count >= self._max_workers:
-                return
-            self._count += 1
-        try:
-            worker = self._start()
-        except NoSnapshot:
-            # The next statement meets the same error and tells it.
-            return
-        self._park(worker)
+            self._workers.give_back(worker, self._files, self._limits)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Each kind of node is listed with the fields it may have. A kind or a field that 
 refused, so a construct that a newer DuckDB brings stays out until it is added on purpose.
 """
 
+from functools import lru_cache
 from typing import Any
 
 _REF = "alias query_location sample type "
@@ -94,7 +95,7 @@ def _fields(kinds: dict[str, str]) -> dict[str, frozenset[str]]:
 QUERY_NODES = _fields(_QUERY_NODES)
 TABLE_REFERENCES = _fields(_TABLE_REFERENCES)
 EXPRESSIONS = _fields(_EXPRESSIONS)
-_TYPED = {**_fields(_MODIFIERS), **_fields(_TYPE_INFOS)}
+_BY_TYPE = {**QUERY_NODES, **TABLE_REFERENCES, **_fields(_MODIFIERS), **_fields(_TYPE_INFOS)}
 _PLAIN = [frozenset(shape.split()) for shape in _SHAPES]
 
 OPERATORS = frozenset(
@@ -116,10 +117,13 @@ def kind_of(node: Node) -> str | None:
         kind, shapes = str(node["class"]), EXPRESSIONS
         prefix = "expression "
     elif isinstance(node.get("type"), str):
-        kind, prefix = node["type"], ""
-        shapes = {**QUERY_NODES, **TABLE_REFERENCES, **_TYPED}
+        kind, shapes, prefix = node["type"], _BY_TYPE, ""
     else:
-        fields = frozenset(node)
-        return "plain" if any(fields <= shape for shape in _PLAIN) else None
+        return "plain" if _is_plain(frozenset(node)) else None
     allowed = shapes.get(kind)
     return prefix + kind if allowed is not None and allowed.issuperset(node) else None
+
+
+@lru_cache(maxsize=256)
+def _is_plain(fields: frozenset[str]) -> bool:
+    return any(fields <= shape for shape in _PLAIN)

@@ -8,10 +8,12 @@ second.
 """
 
 import json
+import math
 import resource
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -133,31 +135,91 @@ def _describe(connection: duckdb.DuckDBPyConnection, views: list[str]) -> Messag
     }
 
 
+class _Alarm:
+    """Interrupts a statement that is past its time; one thread for all, as starting one is slow.
+
+    It sleeps until a statement would be late and looks then whether it still runs, so that one that
+    is answered in time wakes nobody.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+        self._until = self._sleeps_until = math.inf
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def set(self, cursor: duckdb.DuckDBPyConnection, seconds: float) -> None:
+        """Interrupt this cursor after so many seconds."""
+        with self._changed:
+            self._cursor, self._until = cursor, time.monotonic() + seconds
+            if self._until < self._sleeps_until:
+                self._changed.notify()
+
+    def stop(self) -> None:
+        """Interrupt nothing until it is set again."""
+        with self._changed:
+            self._cursor, self._until = None, math.inf
+
+    def _watch(self) -> None:
+        with self._changed:
+            while True:
+                left = self._until - time.monotonic()
+                if left <= 0 and self._cursor is not None:
+                    self._cursor.interrupt()
+                    self._cursor, self._until = None, math.inf
+                    continue
+                self._sleeps_until = self._until
+                self._changed.wait(None if left == math.inf else left)
+
+
 class _Worker:
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, to_json: Callable[[Any], Any]
-    ) -> None:
-        self._connection = connection
+    """Holds one agent's files; the same process may be given those of its next snapshot."""
+
+    def __init__(self, memory_mb: int, to_json: Callable[[Any], Any]) -> None:
+        self._memory_mb = memory_mb
         self._to_json = to_json
+        self._alarm = _Alarm()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+
+    def open(self, files: dict[str, str], layers: dict[str, list[str]]) -> Message:
+        """Let go of what is open and open these; the reply tells their columns, or an error."""
+        for held in (self._cursor, self._connection):
+            if held is not None:
+                held.close()
+        self._connection = self._cursor = None
+        try:
+            self._connection = open_locked(files, self._memory_mb, layers)
+            # The client loads its time zones on first use.
+            self._connection.execute("select timestamptz '2000-01-01'").fetchall()
+            self._cursor = self._connection.cursor()
+            return {"columns": _describe(self._connection, list(files))}
+        except duckdb.Error as error:
+            return {"error": type(error).__name__, "text": ""}
 
     def answer(self, request: Message) -> Message:
-        """Run one request on a cursor of its own, so that nothing is left for the next."""
+        """Run one request on a cursor that no other request has had."""
         _limit_cpu(request["seconds"])
-        cursor = self._connection.cursor()
-        alarm = threading.Timer(request["seconds"], cursor.interrupt)
-        alarm.daemon = True
-        alarm.start()
+        if request["op"] == "open":
+            return self.open(request["files"], request["layers"])
+        assert self._cursor is not None
+        self._alarm.set(self._cursor, request["seconds"])
         try:
             if request["op"] == "explain":
-                return self._explain(cursor, request["sql"])
-            return self._run(cursor, request)
+                return self._explain(self._cursor, request["sql"])
+            return self._run(self._cursor, request)
         except (duckdb.Error, MemoryError) as error:
             return {"error": type(error).__name__, "text": str(error)}
         except (ValueError, OverflowError, RuntimeError) as error:
             return {"error": "Unreadable", "text": type(error).__name__}
         finally:
-            alarm.cancel()
-            cursor.close()
+            self._alarm.stop()
+
+    def forget(self) -> None:
+        """Leave nothing for the next request, while nobody waits for it."""
+        if self._cursor is not None and self._connection is not None:
+            self._cursor.close()
+            self._cursor = self._connection.cursor()
 
     def _run(self, cursor: duckdb.DuckDBPyConnection, request: Message) -> Message:
         cursor.execute(request["sql"])
@@ -210,23 +272,16 @@ def main() -> None:
     start = read_message(requests)
     if start is None:
         return
-    files: dict[str, str] = start["files"]
-    layers: dict[str, list[str]] = start["layers"]
-    try:
-        connection = open_locked(files, start["memory_mb"], layers)
-        columns = _describe(connection, list(files))
-    except duckdb.Error as error:
-        write_message(replies, {"error": type(error).__name__, "text": ""})
-        return
-    # The client loads its time zones on first use.
-    connection.execute("select timestamptz '2000-01-01'").fetchall()
+    worker = _Worker(start["memory_mb"], to_json)
+    hello = worker.open(start["files"], start["layers"])
     # A deleted folder takes no files, whatever a statement may try.
     Path.cwd().rmdir()
-    limit_process(start["memory_mb"], len(files) + len(layers))
-    write_message(replies, {"columns": columns})
-    worker = _Worker(connection, to_json)
+    # A view that has no layer yet may have one in the next snapshot.
+    limit_process(start["memory_mb"], 2 * len(start["files"]))
+    write_message(replies, hello)
     while (request := read_message(requests)) is not None:
         write_message(replies, worker.answer(request))
+        worker.forget()
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ BENCHES: Mapping[str, Bench] = {
     "search_speed": Bench("search_speed", quick=("--documents", "20000", "--embedded", "2000")),
     "audit": Bench("audit"),
     "serving": Bench("serving"),
-    "load": Bench("load", quick=("--seconds", "20")),
+    "load": Bench("load", quick=("--seconds", "20"), full=("--real-runs",)),
     "mcp": Bench("mcp"),
     "following": Bench("following", quick=("--commits", "100")),
     "publishing": Bench("publishing", full=("--rows", "100000", "1000000", "10000000")),

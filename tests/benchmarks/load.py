@@ -22,7 +22,8 @@ from rich.console import Console
 from ingestion.demo.state import free_ports
 from serving import tokens
 from serving.embedder import MiniLm, builtin_model_dir
-from tests.benchmarks.results import Figure, publish
+from tests.benchmarks.load_demo import under_real_runs
+from tests.benchmarks.results import Figure, median, publish
 from tests.load import Load, Question, after, generate, request
 from tests.load_world import ORDERS_OF_ONE, Verdicts, fill, names, sql
 from tests.load_world import publish as publish_generation
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=1_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--per-second", type=float, default=300.0)
+    parser.add_argument("--real-runs", action="store_true", help="republish by `grounded run` too")
     parser.add_argument("--out", type=Path, default=Path("data/bench/load.jsonl"))
     options = parser.parse_args()
     figures: list[Figure] = []
@@ -73,7 +75,24 @@ def main() -> None:
                 for clients, seconds in ((options.clients, 10.0), (1, 3.0)):
                     load = asyncio.run(generate_peer(subject, port, clients, seconds))
                     figures += told(f"{clients} agents, lookups, closed loop", subject, load)
+    if options.real_runs:
+        figures += _by_real_runs(options, say)
     publish(figures, options.out)
+
+
+def _by_real_runs(options: argparse.Namespace, say: Callable[[str], None]) -> list[Figure]:
+    load, held, runs = under_real_runs(
+        options.clients, options.seconds, options.workers, options.per_second
+    )
+    problems = [*load.broken, *held.wrong]
+    if problems or not runs:
+        raise RuntimeError(f"{len(problems)} wrong answers, {len(runs)} runs: {problems[:5]}")
+    say(f"{load.answers} answers over {len(held.snapshots)} snapshots of the demo, none wrong")
+    bench = f"{options.clients} clients, demo, real runs"
+    return [
+        *told(bench, "grounded", load),
+        median(bench, "grounded", "a whole run meanwhile", runs, "s"),
+    ]
 
 
 def under_load(

@@ -1,12 +1,12 @@
 """Lookups and SQL in process, envelope and audit included, beside bare stores and Redis.
 
 ``python -m tests.benchmarks.serving [--rows 200000]``; Redis is Debian's redis-server on loopback,
-LMDB the package ``lmdb``: each is left out, and told, where it is not installed. Redis is asked by
-its bare protocol, without the time that a client library takes.
+LMDB the package ``lmdb``, installed for the time of the run: each is left out, and told, where it
+is not to be had. Redis is asked by its bare protocol, without the time that a client library takes.
 """
 
 import argparse
-import importlib
+import importlib.util
 import json
 import os
 import random
@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -43,6 +44,7 @@ UNBOUNDED = Limits(
 )
 CALLS = 20_000
 BATCH = 1_000
+INSTALL_S = 120
 SQL = (
     "select status, count(*) as n, sum(total) from agent_orders where order_id % 100 = {} "
     "group by all"
@@ -204,9 +206,8 @@ def _sqlite(home: Path, keys: list[int]) -> tuple[Callable[[int], object], list[
 
 
 def _lmdb(home: Path, rows: int, keys: list[int]) -> list[Figure]:
-    try:
-        lmdb = importlib.import_module("lmdb")
-    except ImportError:
+    lmdb = _peer_package("lmdb", home)
+    if lmdb is None:
         return _absent("LMDB", "the package lmdb")
     with lmdb.open(str(home / "lmdb"), map_size=1 << 32) as store:
         with store.begin(write=True) as write_all:
@@ -216,6 +217,19 @@ def _lmdb(home: Path, rows: int, keys: list[int]) -> list[Figure]:
             return timed(
                 "one row by key", "LMDB", lambda key: json.loads(read.get(b"%d" % key)), keys
             )
+
+
+def _peer_package(name: str, folder: Path) -> Any:
+    """A package that is here, or is installed into a folder that is thrown away; None without."""
+    target = str(folder / "peers")
+    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", target, name]
+    try:
+        if importlib.util.find_spec(name) is None:
+            subprocess.run(install, check=True, timeout=INSTALL_S)
+            sys.path.append(target)
+        return importlib.import_module(name)
+    except (ImportError, subprocess.SubprocessError):
+        return None
 
 
 def _redis(home: Path, rows: int, keys: list[int]) -> list[Figure]:

@@ -67,7 +67,7 @@ def test_a_bomb_with_the_gate_off_stays_within_its_memory_and_harms_nobody(
 ) -> None:
     ungated(BOMBS[name])
 
-    assert max([*high_water, *map(_held, sandbox._idle)]) <= LIMITS.memory_mb
+    assert max([*high_water, *map(_held, sandbox._workers._free)]) <= LIMITS.memory_mb
     assert sandbox.run("select count(*) as n from agent_orders").rows == [{"n": 20000}]
 
 
@@ -84,7 +84,7 @@ def test_all_bombs_are_ended_within_their_memory_and_leave_no_file(
     for name, sql in BOMBS.items():
         if ungated(sql):
             ended.append(name)
-        assert max([*high_water, *map(_held, sandbox._idle)]) <= LIMITS.memory_mb, name
+        assert max([*high_water, *map(_held, sandbox._workers._free)]) <= LIMITS.memory_mb, name
         assert sandbox.run("select count(*) as n from agent_orders").rows == [{"n": 20000}], name
 
     assert len(ended) >= LEAST_ENDED

@@ -47,7 +47,7 @@ def test_a_worker_killed_in_the_middle_is_one_statements_error(
 
     with SqlSandbox(files, Limits(seconds=60), max_workers=1) as sandbox:
         assert sandbox.run("select 1 as one").rows == [{"one": 1}]
-        worker = sandbox._idle[0]
+        worker = sandbox._workers._free[0]
         ask = worker.ask
 
         def kill_in_the_middle(request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def test_a_worker_killed_in_the_middle_is_one_statements_error(
 def test_a_worker_that_died_idle_is_replaced_unnoticed(files: dict[str, Path]) -> None:
     with SqlSandbox(files, Limits(), max_workers=1) as sandbox:
         assert len(sandbox.columns) == 3
-        sandbox._idle[0]._process.kill()
-        sandbox._idle[0]._process.wait()
+        sandbox._workers._free[0]._process.kill()
+        sandbox._workers._free[0]._process.wait()
 
         assert sandbox.run("select 1 as one").rows == [{"one": 1}]
 
@@ -140,12 +140,12 @@ def test_a_long_statement_leaves_the_processor_to_others_and_its_worker_goes(
         end(worker)
 
     with SqlSandbox(files, Limits(), max_workers=1) as sandbox:
-        pid = sandbox._idle[0].pid
+        pid = sandbox._workers._free[0].pid
         with monkeypatch.context() as looking:
             looking.setattr(WorkerProcess, "end", looked_at)
             assert sandbox.run("select 1 as one").rows == [{"one": 1}]
         assert priorities[0] == {min(os.getpriority(os.PRIO_PROCESS, 0) + 10, 19)}
-        assert sandbox._idle[0].pid != pid
+        assert sandbox._workers._free[0].pid != pid
 
 
 def test_a_negative_limit_is_refused(sandbox: SqlSandbox) -> None:
@@ -161,7 +161,7 @@ def test_a_snapshot_that_is_gone_says_so(files: dict[str, Path], tmp_path: Path)
 def test_a_closed_sandbox_says_so_and_leaves_no_process(files: dict[str, Path]) -> None:
     sandbox = SqlSandbox(files, Limits())
     sandbox.run("select 1")
-    worker = sandbox._idle[0]
+    worker = sandbox._workers._free[0]
     sandbox.close()
 
     assert not worker.is_alive

@@ -9,7 +9,7 @@ import pytest
 from serving.catalog import Limits
 from serving.errors import AnswerError
 from serving.sandbox import SqlSandbox
-from serving.sandbox.process import WorkerProcess
+from serving.sandbox.process import Files, WorkerProcess
 from tests.sandbox.conftest import write_views
 
 CALLS = 1_000
@@ -73,7 +73,7 @@ def test_a_thousand_alternating_calls_leave_nothing_to_each_other(
 def test_past_the_gate_what_a_statement_leaves_is_its_own_agents_at_most(
     things: dict[str, dict[str, Path]],
 ) -> None:
-    workers = {name: WorkerProcess(files, Limits()) for name, files in things.items()}
+    workers = {name: WorkerProcess(Files(files), Limits()) for name, files in things.items()}
 
     def ask(me: str, sql: str) -> dict[str, Any]:
         request = {"op": "run", "sql": sql.replace("{me}", me), "rows": 9, "characters": 999}

@@ -85,7 +85,7 @@ def test_five_hundred_failing_statements_tell_nothing(
     sandbox: SqlSandbox, files: dict[str, Path]
 ) -> None:
     # Values of cells, places, processes and names that the statements themselves do not hold.
-    pids = {os.getpid(), *(worker.pid for worker in sandbox._idle)}
+    pids = {os.getpid(), *(worker.pid for worker in sandbox._workers._free)}
     hidden = re.compile(
         r"pseudonym-|[0-9a-f]{12}|AB-12|refund|\bweb\b|\bstore\b|\bDE\b|\bFR\b|sku|S-\d"
         r"|agent_secrets|\bv\d\b|/|\.duckdb|memory\.main|LINE \d|Traceback|"

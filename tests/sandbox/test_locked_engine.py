@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from serving.catalog import Limits
-from serving.sandbox.process import WorkerProcess
+from serving.sandbox.process import Files, WorkerProcess
 
 ESCAPES = [
     "copy agent_orders to '{dir}/out.csv'",
@@ -70,7 +70,7 @@ def test_an_ungated_statement_reaches_no_file_network_or_setting(
 
 @pytest.fixture(scope="module")
 def ungated(files: dict[str, Path]) -> Iterator[WorkerProcess]:
-    worker = WorkerProcess(files, Limits())
+    worker = WorkerProcess(Files(files), Limits())
     yield worker
     worker.end()
 

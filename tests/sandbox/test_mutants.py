@@ -19,6 +19,7 @@ from serving.catalog import Limits
 from serving.errors import AnswerError
 from serving.sandbox import check
 from serving.sandbox.process import (
+    Files,
     WorkerDiedError,
     WorkerProcess,
     WorkerTimeoutError,
@@ -157,7 +158,7 @@ def test_with_the_gate_off_the_files_alone_tell_no_secret(folder: Path, mutants:
     files = {name: folder / f"{name}.duckdb" for name in VIEWS}
     before = {path: path.read_bytes() for path in folder.iterdir()}
     statements = Mutants(folder, 20240301)
-    worker = WorkerProcess(files, Limits())
+    worker = WorkerProcess(Files(files), Limits())
     answered = 0
     for _ in range(mutants // 4):
         # The grammar alone: what is spliced holds bombs, which have tests of their own.
@@ -165,7 +166,7 @@ def test_with_the_gate_off_the_files_alone_tell_no_secret(folder: Path, mutants:
         try:
             reply = worker.ask(request, 1)
         except (WorkerTimeoutError, WorkerDiedError, WorkerTooLargeError):
-            worker = WorkerProcess(files, Limits())
+            worker = WorkerProcess(Files(files), Limits())
             continue
         answered += "rows" in reply
         assert CANARY not in str(reply), request["sql"]

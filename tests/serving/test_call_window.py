@@ -1,12 +1,18 @@
 """What an agent may ask in a minute, and one that asks the same again and again."""
 
+import fcntl
+import os
+import signal
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.catalog import Limits
 from serving.errors import RateLimited
-from serving.rates import TOLD_AFTER, WINDOW_S, Rates, repeated
+from serving.minute import WINDOW_S
+from serving.rates import TOLD_AFTER, Rates, repeated
 
 
 class Clock:
@@ -21,13 +27,13 @@ class Asking:
     """One agent's calls, each unlike the one before unless told."""
 
     def __init__(self, rates: Rates, **limits: float) -> None:
-        self._rates = rates
+        self.rates = rates
         self.limits = Limits.model_validate({"identical_calls": 10_000, **limits})
         self._count = 0
 
     def ask(self, agent: str = "a", sql: str | None = None, snapshot: str = "s") -> int:
         self._count += 1
-        return self._rates.admit(
+        return self.rates.admit(
             agent,
             self.limits,
             tool="execute_sql",
@@ -134,3 +140,59 @@ def test_the_same_call_on_new_data_or_after_a_minute_is_no_loop() -> None:
         asking.ask(sql="x", snapshot="t")
     clock.now += float(str(caught.value.details["retry_after_s"]))
     assert asking.ask(sql="x", snapshot="t") == 1
+
+
+def test_processes_with_one_folder_count_together(tmp_path: Path) -> None:
+    clock = Clock()
+    one, other = Rates(clock, tmp_path), Rates(clock, tmp_path)
+    first = Asking(one, calls_per_minute=3, seconds_per_minute=5)
+    second = Asking(other, calls_per_minute=3, seconds_per_minute=5)
+    for asking in (first, second, first):
+        asking.ask()
+    for asking in (first, second):
+        with pytest.raises(RateLimited, match="3 calls a minute"):
+            asking.ask()
+        asking.ask("another")
+    clock.now += WINDOW_S
+    one.spend("a", 3)
+    other.spend("a", 2)
+    for asking in (first, second):
+        with pytest.raises(RateLimited, match="filter or aggregate more"):
+            asking.ask()
+    for rates in (one, other):
+        rates.close()
+
+
+def test_the_same_call_in_a_row_counts_whichever_process_it_comes_to(tmp_path: Path) -> None:
+    askings = [Asking(Rates(Clock(), tmp_path), identical_calls=3) for _ in range(2)]
+    assert [askings[n % 2].ask(sql="select 1") for n in range(3)] == [1, 2, 3]
+    with pytest.raises(RateLimited, match="stop repeating it"):
+        askings[1].ask(sql="select 1")
+    for asking in askings:
+        asking.rates.close()
+
+
+def test_while_one_process_counts_the_others_wait(tmp_path: Path) -> None:
+    asking = Asking(Rates(folder=tmp_path))
+    asking.ask()
+    (file,) = tmp_path.iterdir()
+    with file.open() as elsewhere:
+        with asking.rates._agents["a"].lock, pytest.raises(BlockingIOError):
+            fcntl.flock(elsewhere, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(elsewhere, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    asking.rates.close()
+
+
+def test_a_process_that_is_killed_as_it_counts_keeps_nobody_waiting(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        rates = Rates(folder=tmp_path)
+        Asking(rates).ask()
+        rates._agents["a"].lock.__enter__()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    asking = Asking(Rates(folder=tmp_path), calls_per_minute=2)
+    asking.ask()
+    with pytest.raises(RateLimited):
+        asking.ask()
+    asking.rates.close()

@@ -59,7 +59,7 @@ def test_another_answer_than_the_recorded_one_is_told(home: Path) -> None:
     with connect(home, "support_agent") as agent:
         query_id = asked(agent, lambda a: a.lookup("agent_orders", value=1))
         (store,) = (home / "published").rglob("agent_orders.sqlite")
-    store.write_bytes(store.read_bytes().replace(b'"status": "paid"', b'"status": "open"'))
+    store.write_bytes(store.read_bytes().replace(b'"status":"paid"', b'"status":"open"'))
     done = replay(home, query_id)
     assert done.verdict == "differs"
     assert "not those that were answered" in done.differences[0]

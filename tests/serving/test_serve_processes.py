@@ -2,7 +2,10 @@
 
 import json
 import re
+import shutil
+import socket
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from serving import tokens
 from serving.errors import ServingError
 from serving.http_listen import Listening, serve
-from tests.serving_process import serving
+from tests.serving_process import process_serving
 
 CANARY = "jane.roe"
 
@@ -63,20 +66,28 @@ class Served:
     version: str | None
     older: Exception
     log: list[dict]
+    hasty: list[int]
+    has_ended: bool
 
 
 @pytest.fixture(scope="module")
 def served(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """What two processes answered over TLS to 20 calls, each over a connection of its own."""
+    """What two processes answered over TLS to calls that each had a connection of its own.
+
+    Then the process that had started them was killed.
+    """
     folder = tmp_path_factory.mktemp("served")
+    home = Path(shutil.copytree(published, folder / "home"))
     cert, key = certificate(folder)
     options = ["--workers", "2", "--certificate", str(cert), "--key", str(key)]
-    token = tokens.issue(published, "catalog_agent")
+    token = tokens.issue(home, "catalog_agent")
+    hasty = {"authorization": f"Bearer {tokens.issue(home, 'hasty_agent')}"}
     trusted = ssl.create_default_context(cafile=cert)
     old = ssl.create_default_context(cafile=cert)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     log = folder / "log"
-    with serving(published, *options, "--log", "json", "--log-requests", log=log) as port:
+    options += ["--log", "json", "--log-requests"]
+    with process_serving(home, *options, log=log) as (process, port):
         url = f"https://127.0.0.1:{port}"
         headers = {"authorization": f"Bearer {token}", "x-grounded-purpose": CANARY}
         body = {"table": "agent_products", "value": 1}
@@ -85,6 +96,10 @@ def served(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 f"{url}/v1/lookup", json=body, headers=headers, verify=trusted, timeout=60
             )
             assert answer.status_code == 200
+        statuses = [
+            httpx.get(f"{url}/v1/tables", headers=hasty, verify=trusted, timeout=60).status_code
+            for _ in range(12)
+        ]
         httpx.get(f"{url}/v1/tables/{CANARY}?x={CANARY}", verify=trusted, timeout=60)
         with pytest.raises(httpx.ConnectError) as refused:
             httpx.get(f"{url}/health", verify=old, timeout=60)
@@ -93,26 +108,56 @@ def served(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             with client.stream("GET", "/docs") as page:
                 version = page.extensions["network_stream"].get_extra_info("ssl_object").version()
                 text = page.read().decode()
+        process.kill()
+        has_ended = refuses_connections(port)
     yield Served(
         figures=figures,
         page=text,
         version=version,
         older=refused.value,
         log=[json.loads(line) for line in log.read_text().splitlines()],
+        hasty=statuses,
+        has_ended=has_ended,
     )
+
+
+def refuses_connections(port: int) -> bool:
+    """Whether nobody listens any more, or does not after half a minute."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+                # Until it is closed by a process that ends.
+                connection.recv(1)
+        except ConnectionRefusedError:
+            return True
+        except (ConnectionResetError, TimeoutError):
+            continue
+    return False
 
 
 def all_counted(client: httpx.Client) -> str:
     """The figures, once each process has told its own to the other."""
     while True:
         figures = client.get("/metrics").text
-        if re.search(r'calls_total\{tool="lookup".*"answered"\} 20', figures):
+        counted = re.search(r'calls_total\{tool="lookup".*"answered"\} 20', figures)
+        if counted and 'verdict="UNAUTHENTICATED"} 1' in figures:
             return figures
 
 
 def test_the_figures_are_those_of_all_processes(served: Served) -> None:
     assert 'grounded_call_seconds_count{tool="lookup"} 20' in served.figures
     assert 'verdict="UNAUTHENTICATED"} 1' in served.figures
+
+
+def test_an_agent_may_ask_as_often_as_declared_of_all_processes_together(served: Served) -> None:
+    assert served.hasty == [200] * 3 + [429] * 9
+
+
+def test_the_processes_end_with_the_one_that_started_them_even_if_it_is_killed(
+    served: Served,
+) -> None:
+    assert served.has_ended
 
 
 def test_only_tls_1_3_is_spoken(served: Served) -> None:

@@ -1,24 +1,23 @@
 """Nobody who writes makes a reader wait or fail, and nothing that is read is deleted."""
 
-import os
-import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
-import duckdb
 import pytest
 
-from ingestion.warehouse import writing
 from serving import opened, snapshot
 from serving.agent import Agent, connect
 from serving.envelope import Answer, Refusal
 from serving.errors import NoSnapshot
 from serving.layout import pointer_path, snapshot_folder
 from serving.opened import Snapshots
-from serving.snapshot_store import current_id, expire, publish_lock, snapshot_ids, withdraw
+from serving.snapshot_store import current_id, expire, snapshot_ids, withdraw
+from tests.grounded import ROOT
 
 NOW = timedelta(0)
 Ask = Callable[[Agent], Answer | Refusal]
@@ -34,50 +33,54 @@ def unused_embedder() -> None:
     raise AssertionError
 
 
+READS = """
+from serving.opened import Snapshots
+with Snapshots(home, None).lease(sys.argv[2]):
+    tell()
+"""
+HOLDS_EVERY_LOCK = """
+import duckdb
+from ingestion.warehouse import writing
+from serving.snapshot_store import publish_lock
+with writing(home) as path, publish_lock(home), duckdb.connect(str(path)) as held:
+    held.execute("begin; delete from agents.agent_orders")
+    tell()
+"""
+# What it does is on its way once it tells, and lasts until it is killed.
+PROCESS = """
+import signal, sys
+from pathlib import Path
+home = Path(sys.argv[1])
+def tell():
+    print("on its way", flush=True)
+    signal.pause()
+"""
+
+
 @contextmanager
-def reading_elsewhere(home: Path, snapshot_id: str) -> Iterator[int]:
-    """Another process that holds a snapshot until it is killed; its process id."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with Snapshots(home, unused_embedder).lease(snapshot_id):  # type: ignore[arg-type]
-            os.write(write, b"open")
-            signal.pause()
-    os.read(read, 4)
-    try:
-        yield child
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(read)
-        os.close(write)
+def elsewhere(doing: str, home: Path, *arguments: str) -> Iterator[None]:
+    """Another process, as a fork of this one would have its locks and none of its threads."""
+    command = [sys.executable, "-c", PROCESS + doing, str(home), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "on its way\n"
+            yield
+        finally:
+            process.kill()
 
 
 def test_a_stuck_run_that_holds_every_lock_of_the_writers_delays_no_answer(home: Path) -> None:
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with writing(home) as path, publish_lock(home), duckdb.connect(str(path)) as held:
-            held.execute("begin; delete from agents.agent_orders")
-            os.write(write, b"held")
-            signal.pause()
-    os.read(read, 4)
-    try:
-        with connect(home, "support_agent") as agent:
-            for ask in ASKS:
-                assert ask(agent).success
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(read)
-        os.close(write)
+    with elsewhere(HOLDS_EVERY_LOCK, home), connect(home, "support_agent") as agent:
+        for ask in ASKS:
+            assert ask(agent).success
 
 
 def test_retention_leaves_what_another_process_reads_until_that_has_died(
     home: Path, world: SimpleNamespace
 ) -> None:
     old = current_id(home)
-    with reading_elsewhere(home, old):
+    with elsewhere(READS, home, old):
         between, newest = world.publish(home), world.publish(home)
         assert expire(home, keep=1, minimum_age=NOW) == [between]
         assert snapshot_ids(home) == [old, newest]
