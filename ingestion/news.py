@@ -48,9 +48,8 @@ def news_of(name: str, spec: SourceSpec, home: Path) -> News | None:
     None too for what we write ourselves: each answer would be news in the audit log. The errors of
     a look are SourceFailed and MissingSecret, as those of a load.
     """
-    if isinstance(spec, RestApiSource):
-        return None
-    if isinstance(spec, FilesSource) and reads_home(spec):
+    is_ours = reads_home(spec)
+    if isinstance(spec, RestApiSource) or is_ours:
         return None
     secret = connect(name, spec, home).url
     url = secret.get_secret_value()
