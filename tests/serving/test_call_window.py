@@ -1,8 +1,9 @@
 """What an agent may ask in a minute, and one that asks the same again and again."""
 
 import fcntl
-import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from serving.catalog import Limits
 from serving.errors import RateLimited
 from serving.minute import WINDOW_S
 from serving.rates import TOLD_AFTER, Rates, repeated
+from tests.grounded import ROOT
 
 
 class Clock:
@@ -183,14 +185,21 @@ def test_while_one_process_counts_the_others_wait(tmp_path: Path) -> None:
     asking.rates.close()
 
 
+COUNTS_AND_DIES = """
+import os, signal, sys
+from pathlib import Path
+from serving.catalog import Limits
+from serving.rates import Rates
+rates = Rates(folder=Path(sys.argv[1]))
+rates.admit("a", Limits(), tool="execute_sql", arguments={}, snapshot_id="s")
+rates._agents["a"].lock.__enter__()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_a_process_that_is_killed_as_it_counts_keeps_nobody_waiting(tmp_path: Path) -> None:
-    child = os.fork()
-    if child == 0:
-        rates = Rates(folder=tmp_path)
-        Asking(rates).ask()
-        rates._agents["a"].lock.__enter__()
-        os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(child, 0)
+    killed = subprocess.run([sys.executable, "-c", COUNTS_AND_DIES, tmp_path], cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
     asking = Asking(Rates(folder=tmp_path), calls_per_minute=2)
     asking.ask()
     with pytest.raises(RateLimited):
