@@ -69,7 +69,7 @@ def test_a_failure_names_the_model_and_no_value_and_lets_go_of_the_warehouse(
         connection.execute("alter table shop.products rename to kept")
         connection.execute(
             "create view shop.products as select * replace "
-            f"(error('no such name: {VALUE}') as id) from shop.kept"
+            f"(error('no such name: {VALUE}') as id, 'another' as _dlt_load_id) from shop.kept"
         )
     arguments = ["build", "--select", "dim_products", "--exclude-resource-type", "unit_test"]
     with pytest.raises(TransformFailed, match="dbt failed on dim_products") as caught:
