@@ -9,11 +9,13 @@ import dagster as dg
 
 from ingestion.warehouse import writing
 from orchestration import dbt_runner
+from orchestration.dbt_models import not_loaded, without_models_of
 from orchestration.errors import TransformFailed
+from orchestration.manifest import ensure_manifest, read_manifest
 from orchestration.resources import Settings, comparing_in_full
 
 _JOB = "compare_models"
-_RUN = ("run", "--select", "config.materialized:keyed")
+_KEYED = ("--select", "config.materialized:keyed")
 
 
 def differing_rows(settings: Settings, on_wait: Callable[[str], None]) -> dict[str, int]:
@@ -21,12 +23,14 @@ def differing_rows(settings: Settings, on_wait: Callable[[str], None]) -> dict[s
 
     TransformFailed where a model cannot be built.
     """
-    with writing(settings.home, on_wait=on_wait):
+    declared = read_manifest(ensure_manifest(settings).parent)
+    with writing(settings.home, on_wait=on_wait) as warehouse:
+        run = ["run", *without_models_of(not_loaded(warehouse, declared))]
         # What was loaded since the last build is a change, and no difference.
-        for _ in dbt_runner.run(settings.dbt_build, _RUN):
+        for _ in dbt_runner.run(settings.dbt_build, run):
             pass
         with comparing_in_full():
-            ended = list(dbt_runner.run(settings.dbt_build, _RUN))
+            ended = list(dbt_runner.run(settings.dbt_build, [*run, *_KEYED]))
     return {name: rows for name, rows in map(_differed, ended) if rows}
 
 
@@ -52,6 +56,7 @@ def agreement_schedule(settings: Settings) -> dg.ScheduleDefinition:
         compare()
 
     return dg.ScheduleDefinition(
+        name=_JOB,
         job=job,
         cron_schedule="40 3 * * *",
         execution_timezone="UTC",

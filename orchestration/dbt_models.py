@@ -4,7 +4,7 @@ the proof over the project -> raw tables -> staging -> marts -> agents
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,7 @@ def dbt_models(
             arguments = list(_WARM if kept else _WHOLE)
             arguments += ["--full-refresh"] if is_fresh else []
             arguments += _selection(context, declared, translator)
-            without = [f"source:{name}+" for name in not_loaded(warehouse, declared)]
-            arguments += ["--exclude", *without] if without else []
+            arguments += without_models_of(not_loaded(warehouse, declared))
             try:
                 parsed = kept.manifest if kept else None
                 for event in dbt_runner.run(
@@ -142,6 +141,11 @@ def not_loaded(warehouse: Path, manifest: Mapping[str, Any]) -> list[str]:
         for node in manifest["sources"].values()
         if (node["schema"], node["identifier"]) not in there
     )
+
+
+def without_models_of(sources: Sequence[str]) -> list[str]:
+    """Return what keeps dbt from these sources and all that is made of them."""
+    return ["--exclude", *(f"source:{name}+" for name in sources)] if sources else []
 
 
 def _forget_messages(target: Path) -> None:

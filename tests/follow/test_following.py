@@ -1,25 +1,16 @@
-"""``grounded follow`` over the demo: from a commit to an answer, through failures and kills."""
+"""``grounded follow`` over the demo: from a commit to an answer, and through failures."""
 
-import json
-import os
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ingestion.demo import down, up
-from ingestion.demo.shop import as_owner
-from ingestion.demo.state import Layout, load
 from serving import connect
-from serving.snapshot_store import current_id
-from tests.grounded import COMMAND, ROOT, environment, grounded
-from tests.homes import home_of
+from tests.follow.commands import Following, change, orders
+from tests.grounded import grounded
 
 pytestmark = pytest.mark.timeout(900)
-Status = dict[str, Any]
 WRONG_COUNTS = """
 select count(*) as wrong
 from agent_customers as customers
@@ -29,57 +20,6 @@ where customers.order_count <> counted.orders
 """
 
 
-class Following:
-    """The command in a process of its own, and what it tells."""
-
-    def __init__(self, home: Path, *arguments: str) -> None:
-        self.home = home
-        self.process = subprocess.Popen(
-            [COMMAND, "follow", "--json", *arguments],
-            cwd=ROOT,
-            env=environment(home),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-
-    def next(self) -> Status:
-        """The next cycle's status."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, f"it ended with {self.process.wait()}"
-        status: Status = json.loads(line)
-        return status
-
-    def until_published(self) -> Status:
-        """The status of the next cycle that published something else."""
-        before = current_id(self.home)
-        while True:
-            status = self.next()
-            if status["snapshot"] != before and not status["problems"]:
-                return status
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """Signal it and return how it ended."""
-        self.process.send_signal(number)
-        self.process.communicate()
-        return self.process.returncode
-
-    def kill(self) -> None:
-        """Kill it and all that it started."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.communicate()
-
-
-@pytest.fixture(scope="module")
-def home(first_run: Path) -> Iterator[Path]:
-    """A home with upstreams of its own after a first run."""
-    with home_of(first_run) as folder:
-        yield folder
-
-
 @pytest.fixture(scope="module")
 def following(home: Path) -> Iterator[Following]:
     """The command after its first run in full, with the sources that these tests change."""
@@ -87,23 +27,6 @@ def following(home: Path) -> Iterator[Following]:
     assert started.next()["in_full"]
     yield started
     started.kill()
-
-
-def change(home: Path, *statements: str) -> None:
-    """Commit at the demo's shop."""
-    state = load(Layout.of(home))
-    assert state is not None
-    with as_owner(state) as shop:
-        for statement in statements:
-            shop.execute(statement)
-        shop.commit()
-
-
-def orders(home: Path, condition: str) -> list[dict[str, Any]]:
-    """The orders that the agent sees, by SQL."""
-    query = f"select order_id, status, channel from agent_orders where {condition} order by 1"
-    with connect(home, "support_agent") as agent:
-        return agent.sql(query).rows
 
 
 def test_a_commit_is_answered_by_the_next_cycle_on_every_surface(following: Following) -> None:
@@ -161,24 +84,6 @@ def test_a_source_that_is_down_fails_alone_and_is_followed_when_it_is_back(
     while [one["channel"] for one in orders(home, "order_id = 6")] != ["phone"]:
         status = following.next()
     assert status["sources"]["shop"]["problem"] is None
-
-
-def test_what_a_kill_interrupted_is_published_by_the_next_one_which_ends_when_it_is_told_to(
-    following: Following,
-) -> None:
-    home = following.home
-    building = home / "published" / "building"
-    change(home, "update orders set channel = 'marketplace' where id between 8 and 12")
-    while not any(building.glob("*/catalog*")) and not any(building.glob("*/layers")):
-        assert following.process.poll() is None
-    following.kill()
-    again = Following(home, "--source", "shop")
-    assert not again.next()["problems"]
-    found = orders(home, "order_id between 8 and 12")
-    assert {one["channel"] for one in found} == {"marketplace"}
-    change(home, "update orders set channel = 'app' where id = 7")
-    assert again.end() == 0
-    assert not list(building.glob("2*"))
 
 
 def test_wrong_names_are_told_with_the_right_ones(home: Path) -> None:

@@ -88,7 +88,7 @@ def test_what_agents_do_is_checked_in_the_log_and_in_its_marts(definitions: dg.D
 def test_each_source_has_a_schedule_of_its_own(definitions: dg.Definitions) -> None:
     schedules = {schedule.name for schedule in definitions.schedules or []}
     loads = {f"load_{name}" for name in ("shop", "helpdesk", "runbooks", "audit")}
-    assert schedules == {*loads, "reconcile_helpdesk_0"}
+    assert schedules == {*loads, "reconcile_helpdesk_0", "compare_models"}
 
 
 def test_a_raw_load_is_retried_with_backoff(definitions: dg.Definitions) -> None:
