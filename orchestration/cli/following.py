@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from threading import Event
 from types import FrameType
@@ -14,6 +15,9 @@ from orchestration.follow import Follower, Status, told
 from orchestration.resources import Settings, prepare_environment
 from orchestration.run import open_instance, start_demo
 from orchestration.warm import Warm
+
+# How soon a signal is heard while a cycle runs.
+_LISTEN_S = 0.5
 
 
 class _Problems:
@@ -61,7 +65,12 @@ def follow_sources(
             sources=sources,
             full_every=timedelta(minutes=full_every_minutes),
         )
-        follower.follow(stop, cycles=cycles)
+        # Dagster takes the signals of a main thread that runs a job, and would break the run off.
+        with ThreadPoolExecutor(1) as thread:
+            following = thread.submit(follower.follow, stop, cycles=cycles)
+            while not following.done():
+                wait([following], timeout=_LISTEN_S)
+            following.result()
     return 0
 
 

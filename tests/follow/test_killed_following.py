@@ -24,5 +24,8 @@ def test_what_a_kill_interrupted_is_published_by_the_next_one_which_ends_when_it
     found = orders(home, "order_id between 8 and 12")
     assert {one["channel"] for one in found} == {"marketplace"}
     change(home, "update orders set channel = 'app' where id = 7")
+    while not any(building.glob("2*")):
+        assert again.process.poll() is None
     assert again.end() == 0
+    assert [one["channel"] for one in orders(home, "order_id = 7")] == ["app"]
     assert not list(building.glob("2*"))
