@@ -113,6 +113,9 @@ def _run(
                     raise SystemExit(f"a cycle failed: {failed[0]}")
                 with lock:
                     waiting = list(done.at.items())
+                stop.wait(LOOK_S)
+                if not waiting:
+                    continue
                 orders = [order for order, _ in waiting]
                 rows = agent.lookup("agent_orders", "order_id", values=orders).rows
                 channels = {row["order_id"]: row["channel"] for row in rows}
@@ -121,7 +124,6 @@ def _run(
                         done.seconds.append(time.monotonic() - committed)
                         with lock:
                             del done.at[order]
-                stop.wait(LOOK_S)
     finally:
         stop.set()
         writer.join()
