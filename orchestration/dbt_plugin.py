@@ -1,7 +1,7 @@
 """The dbt-duckdb plugin that gives every DuckDB session the privacy key as two HMAC pads.
 
     DBT_ENV_SECRET_PRIVACY_KEY -> profiles.yml -> Plugin -> set variable privacy_ipad, privacy_opad
-    the project's files, the key's id, the engine ------> set variable project_fingerprint
+                                                      and privacy_key_id, which opens nothing
 
 dbt runs it, as a plugin of a profile: `{module: orchestration.dbt_plugin, config: {key, home}}`.
 """
@@ -10,9 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
-from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
@@ -22,8 +20,6 @@ from orchestration.key_strength import MIN_KEY_LENGTH, weakness
 _BLOCK_SIZE = 64
 _INNER_BYTE = 0x36
 _OUTER_BYTE = 0x5C
-_PROJECT_FILES = frozenset({".csv", ".sql", ".yaml", ".yml"})
-_ARTIFACTS = frozenset({"dbt_packages", "logs", "target"})
 
 
 class PrivacyKeyError(DbtRuntimeError):
@@ -49,15 +45,6 @@ def hmac_pads(key: str) -> tuple[bytes, bytes]:
     return bytes(b ^ _INNER_BYTE for b in block), bytes(b ^ _OUTER_BYTE for b in block)
 
 
-def project_fingerprint(project: Path, key: str) -> str:
-    """A hash of all that decides how rows are made: what a model keeps is of one fingerprint."""
-    digest = sha256(f"{duckdb.__version__} {key_id(key)}".encode())
-    for path in sorted(project.rglob("*")):
-        if path.suffix in _PROJECT_FILES and not _ARTIFACTS.intersection(path.parts):
-            digest.update(f"{path.relative_to(project)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
 class Plugin(BasePlugin):
     """Sets them on each cursor, as DuckDB's variables belong to one connection."""
 
@@ -74,10 +61,10 @@ class Plugin(BasePlugin):
                 "The privacy key is not the one that the pseudonyms here are made with, and "
                 "nothing was built. Start this process again with the key that is in use now"
             )
-        self._fingerprint = project_fingerprint(Path(get_flags().PROJECT_DIR), key)  # type: ignore[no-untyped-call]
+        self._key_id = key_id(key)
 
     def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
-        """Sets `privacy_ipad`, `privacy_opad` and `project_fingerprint` on one cursor."""
+        """Sets `privacy_ipad`, `privacy_opad` and `privacy_key_id` on one cursor."""
         cursor.execute("set variable privacy_ipad = ?", [self._inner_pad])
         cursor.execute("set variable privacy_opad = ?", [self._outer_pad])
-        cursor.execute("set variable project_fingerprint = ?", [self._fingerprint])
+        cursor.execute("set variable privacy_key_id = ?", [self._key_id])

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest
 
 KEYED = Path(__file__).parents[2] / "dbt_project" / "macros" / "keyed"
 KEY = "canary-key-0123456789-0123456789-0123456789"
@@ -18,6 +19,8 @@ version: "1.0"
 profile: small
 on-run-start: ["{{ create_change_log() }}"]
 models: {grounded: {+materialized: keyed}}
+# Of a dozen rows each change would be a large share.
+vars: {share: 9}
 flags: {send_anonymous_usage_stats: false}
 """
 PROFILES = """
@@ -49,7 +52,10 @@ models:
   - name: orders
     columns:
       - {name: order_id, data_tests: [unique, not_null]}
-      - {name: amount, data_tests: [not_negative]}
+      - name: amount
+        data_tests:
+          - not_negative
+          - relationships: {arguments: {to: ref('notes'), field: note_id}, config: {enabled: false}}
 """
 MODELS = {
     "stg_customers": "select id as customer_id, region_id, name "
@@ -69,20 +75,20 @@ MODELS = {
     # A tombstone has lost the order that its note was of.
     "notes": """
         {{ config(unique_key='note_id', meta={'changes': {
-            'by': 'id', 'inputs': {'shop.notes': 'id'},
+            'most_keys': var('share'), 'by': 'id', 'inputs': {'shop.notes': 'id'},
         }}) }}
         select id as note_id, order_id, body from {{ source('shop', 'notes') }} as notes
         where notes._deleted_at is null
     """,
     "customers": """
-        {{ config(unique_key='customer_id', meta={'changes': {'inputs': {
+        {{ config(unique_key='customer_id', meta={'changes': {'most_keys': var('share'), 'inputs': {
             'stg_customers': 'customer_id', 'stg_regions': 'stg_customers.region_id',
         }}}) }}
         select customer_id, name, region_id, stg_regions.title
         from {{ ref('stg_customers') }} left join {{ ref('stg_regions') }} using (region_id)
     """,
     "orders": """
-        {{ config(unique_key='order_id', meta={'changes': {'inputs': {
+        {{ config(unique_key='order_id', meta={'changes': {'most_keys': var('share'), 'inputs': {
             'stg_orders': 'order_id', 'stg_lines': 'order_id', 'notes': 'order_id',
             'customers': 'stg_orders.customer_id',
         }}}) }}
@@ -103,7 +109,7 @@ MODELS = {
     """,
     "buyers": """
         {{ config(unique_key='buyer', meta={'changes': {
-            'by': 'customer_id', 'key': "'c' || customer_id",
+            'most_keys': var('share'), 'by': 'customer_id', 'key': "'c' || customer_id",
             'inputs': {'customers': 'customer_id', 'orders': 'customer_id'},
         }}) }}
         with totals as (
@@ -118,9 +124,18 @@ MODELS = {
         select coalesce(title, 'none') as title, count(*) as buyers, sum(amount) as amount
         from {{ ref('orders') }} group by 1
     """,
+    # The key of nobody is a row of its own.
+    "sizes": """
+        {{ config(unique_key='region', meta={'changes': {
+            'most_keys': var('share'), 'by': 'region_id', 'key': 'coalesce(region_id, -1)',
+            'inputs': {'customers': 'region_id'},
+        }}) }}
+        select coalesce(region_id, -1) as region, count(*) as customers
+        from {{ ref('customers') }} group by 1
+    """,
     "mixed": """
         {{ config(unique_key='customer_id', meta={'changes': {
-            'inputs': {'customers': 'customer_id'},
+            'most_keys': var('share'), 'inputs': {'customers': 'customer_id'},
         }}) }}
         select customer_id, (select count(*) from {{ ref('notes') }}) as notes, current_date as day
         from {{ ref('customers') }}
@@ -161,22 +176,30 @@ class SmallProject:
         """Write one model's file."""
         (self.folder / "models" / f"{model}.sql").write_text(sql)
 
-    def build(self, *arguments: str) -> dict[str, str]:
+    def build(self, *arguments: str, manifest: Manifest | None = None) -> dict[str, str]:
         """Run the models and return how each ended; AssertionError where one failed."""
-        result = self.try_build(*arguments)
+        result = self.try_build(*arguments, manifest=manifest)
         assert result.success, result.exception or [one.message for one in result.result]  # type: ignore[union-attr]
         return {
             one.node.name: str((one.adapter_response or {}).get("code", one.status))
             for one in result.result  # type: ignore[union-attr]
         }
 
-    def try_build(self, *arguments: str) -> dbtRunnerResult:
-        """Run the models, which may fail."""
-        result = dbtRunner().invoke(
+    def parse(self) -> Manifest:
+        """Read the project as it is now."""
+        parsed = self._invoke(None, "parse").result
+        assert isinstance(parsed, Manifest)
+        return parsed
+
+    def try_build(self, *arguments: str, manifest: Manifest | None = None) -> dbtRunnerResult:
+        """Run the models, which may fail; a manifest is not parsed again."""
+        return self._invoke(manifest, "run", *arguments)
+
+    def _invoke(self, manifest: Manifest | None, *arguments: str) -> dbtRunnerResult:
+        result = dbtRunner(manifest).invoke(
             [
                 "--quiet",
                 "--log-level-file=none",
-                "run",
                 *arguments,
                 f"--project-dir={self.folder}",
                 f"--profiles-dir={self.folder}",

@@ -116,6 +116,92 @@ def test_random_histories_end_in_what_a_build_of_everything_gives(
     assert ways == {"UNCHANGED", "KEYS", "WHOLE"}
 
 
+def test_what_a_raw_table_that_is_read_anew_no_longer_has_is_gone(project: SmallProject) -> None:
+    project.build("--vars", "share: 0.1")
+    with project.connect() as connection:
+        connection.execute("delete from shop.orders where id = (select min(id) from shop.orders)")
+        connection.execute("update shop.orders set _dlt_load_id = 'anew'")
+    project.build("--vars", "share: 0.1")
+    assert wrong(project) == {}
+
+
+def test_a_raw_table_whose_rows_name_no_load_is_compared_each_time(project: SmallProject) -> None:
+    with project.connect() as connection:
+        connection.execute("update shop.customers set _dlt_load_id = null")
+        connection.execute("delete from changes.loads where table_name = 'shop.customers'")
+        connection.execute("update shop.customers set name = 'z'")
+    assert project.build()["customers"] == "WHOLE"
+    assert wrong(project) == {}
+
+
+def test_a_model_whose_file_changed_after_it_was_parsed_is_made_again_by_the_new_one(
+    project: SmallProject,
+) -> None:
+    before = project.parse()
+    project.write("customers", MODELS["customers"].replace("name,", "upper(name) as name,", 1))
+    with project.connect() as connection:
+        connection.execute("update shop.customers set _dlt_load_id = '1' where id = 1")
+    project.build(manifest=before)
+    project.build()
+    names = {name for (name,) in project.rows("select name from customers")}
+    assert names == {name.upper() for name in names if name}
+    assert wrong(project) == {}
+
+
+def test_another_query_of_a_view_makes_what_reads_it_anew_and_nothing_else(
+    project: SmallProject,
+) -> None:
+    before = dict(project.rows("select name, generation from changes.models"))
+    changed = MODELS["stg_regions"].replace("title from", "upper(title) as title from")
+    project.write("stg_regions", changed)
+    project.build()
+    after = dict(project.rows("select name, generation from changes.models"))
+    assert {name for name in before if before[name] != after[name]} == {"customers"}
+    assert wrong(project) == {}
+
+
+def test_a_model_that_follows_by_another_column_finds_it_in_the_log(project: SmallProject) -> None:
+    by_name = MODELS["sizes"].replace("'customers': 'region_id'", "'customers': 'name'")
+    by_name = by_name.replace("'by': 'region_id'", "'by': 'name'")
+    project.write("sizes", by_name.replace("coalesce(region_id, -1)", "name"))
+    project.build()
+    with project.connect() as connection:
+        connection.execute("update shop.customers set name = 'z', _dlt_load_id = '1' where id < 4")
+    project.build()
+    assert wrong(project) == {}
+
+
+@pytest.mark.parametrize("place", ["mixed", "stg_regions"])
+def test_a_query_that_asks_for_the_date_follows_the_day(project: SmallProject, place: str) -> None:
+    if place == "stg_regions":
+        dated = MODELS[place].replace("title from", "title || current_date as title from")
+        project.write(place, dated)
+        project.build()
+    model = {"mixed": "mixed", "stg_regions": "customers"}[place]
+    assert project.build()[model] == "UNCHANGED"
+    with project.connect() as connection:
+        connection.execute("update changes.positions set generation = 'x' where input = 'day'")
+    assert project.build()[model] == "WHOLE"
+
+
+@pytest.mark.parametrize("asked", ["now()", "current_timestamp", "random()"])
+def test_a_query_that_asks_for_the_time_or_for_chance_is_compared_each_time(
+    project: SmallProject, asked: str
+) -> None:
+    project.write("mixed", MODELS["mixed"].replace("current_date as day", f"{asked} as day"))
+    project.build()
+    assert project.build()["mixed"] == "WHOLE"
+
+
+def test_a_test_that_reads_another_model_runs_with_the_whole_alone(project: SmallProject) -> None:
+    file = project.folder / "models" / "models.yml"
+    file.write_text(file.read_text().replace("enabled: false", "enabled: true"))
+    project.build()
+    with project.connect() as connection:
+        connection.execute("insert into shop.orders values (70, 1, '2026-02-01', null, '1')")
+    assert project.build()["orders"] == "KEYS"
+
+
 def test_what_nothing_changed_in_is_not_built(project: SmallProject) -> None:
     ended = project.build()
     assert {ended[name] for name in KEYED} == {"UNCHANGED"}
@@ -136,14 +222,18 @@ def test_a_changed_row_is_followed_to_every_row_that_is_made_of_it(project: Smal
     assert project.rows("select orders from buyers where buyer = 'c50'") == [(1,)]
     logged = project.rows("select distinct order_id from changes.orders where seq = 2")
     assert logged == [(70,)]
+    assert project.build()["orders"] == "UNCHANGED"
 
 
 def test_a_row_that_is_loaded_again_as_it_was_is_no_change_downstream(
     project: SmallProject,
 ) -> None:
     with project.connect() as connection:
-        connection.execute("update shop.customers set _dlt_load_id = '1' where id = 1")
-    project.build()
+        connection.execute(
+            "update shop.customers set _dlt_load_id = '1' where id = (select min(customer_id) "
+            "from customers)"
+        )
+    assert project.build()["customers"] == "KEYS"
     assert project.rows("select last_seq from changes.models where name = 'customers'") == [(0,)]
     assert project.build()["buyers"] == "UNCHANGED"
 

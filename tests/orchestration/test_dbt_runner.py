@@ -1,7 +1,5 @@
 """dbt in the process of its run: chosen models alone are built, and a failure tells no value."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 import duckdb
 import pytest
@@ -9,27 +7,12 @@ import pytest
 from orchestration.dbt_runner import run
 from orchestration.definitions import build_definitions
 from orchestration.errors import TransformFailed
-from orchestration.resources import Settings, prepare_environment, read_settings
-from tests.transform import raw_tables
+from orchestration.resources import Settings
 
 # Of dagster-dbt, which calls what Dagster is about to drop; a command shows no such warning.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-CHANGED = ("GROUNDED_HOME", "DAGSTER_HOME", "DBT_ENV_SECRET_PRIVACY_KEY", "ERASURE__KEY")
 VALUE = "quillfeather"
 CHOSEN = {"staging/stg_shop__products", "staging/stg_shop__inventory", "marts/dim_products"}
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A home with raw tables and nothing built."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in CHANGED:
-            patch.setenv(name, "")
-        patch.delenv("GROUNDED_PRIVACY_KEY", raising=False)
-        settings = read_settings(tmp_path_factory.mktemp("home"))
-        raw_tables.create(settings.home / "warehouse.duckdb")
-        prepare_environment(settings)
-        yield settings
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@
                last merge, `first_seq` the first of which the keys are still known
    positions   how far each model has followed what it is made of
    <model>     the keys of each merge, and what else models downstream follow by, before and after
-   functions   the fingerprint of the project that the masks are of
+   masks       a hash of the statements that made the masks, and one of the masks as they are then
 
    It runs before each build. A half-merged load has rows and no entry in dlt's own table of loads,
    so that the raw tables themselves are asked. #}
@@ -22,34 +22,77 @@
     create table if not exists changes.positions (
         name varchar, input varchar, generation varchar, position bigint
     );
-    create table if not exists changes.functions (fingerprint varchar);
+    create table if not exists changes.masks (fingerprint varchar, bodies varchar);
     {%- if execute and flags.WHICH != 'compile' %}
     {%- set raw = run_query(
         "select schema_name || '.' || table_name from duckdb_columns() where column_name = '_dlt_load_id'"
     ).columns[0].values() %}
-    {%- for source in graph.sources.values() if keyed_name(source) in raw %}
+    {%- for source in graph.sources.values() if keyed_raw_table(source) in raw %}
     insert into changes.loads
     with found as (
         select distinct _dlt_load_id as load_id from {{ keyed_relation(source) }}
         where _dlt_load_id is not null
     )
     select
-        '{{ keyed_name(source) }}',
+        '{{ keyed_raw_table(source) }}',
         load_id,
         row_number() over (order by load_id) + (
             select coalesce(max(number), 0) from changes.loads
-            where table_name = '{{ keyed_name(source) }}'
+            where table_name = '{{ keyed_raw_table(source) }}'
         )
     from found
     where load_id not in (
-        select load_id from changes.loads where table_name = '{{ keyed_name(source) }}'
+        select load_id from changes.loads where table_name = '{{ keyed_raw_table(source) }}'
     );
     {%- endfor %}
     {%- endif %}
 {%- endmacro %}
 
-{# Where the model and all that it is made of stand. `is_other`: what the table holds was made by
-   another project. `has_moved`: there is something that it has not followed yet. #}
+{# What the model's rows are made by: `text` is its own SQL and that of the views below it as they are
+   in the warehouse, `fingerprint` a hash of that, of what is declared of the model, of the masks that
+   are there, of the key and of the engine. Nothing is read from files: they may have changed since
+   they were parsed. `held` is the fingerprint that the rows in the table were made by. #}
+{% macro keyed_made_by(node) -%}
+    {%- set query -%}
+        select
+            (
+                select string_agg(sql, chr(10) order by schema_name, view_name)
+                from duckdb_views()
+                where
+                    not internal
+                    and schema_name || '.' || view_name in ('{{ keyed_views(node) | join("', '") }}')
+            ),
+            (select fingerprint || bodies from changes.masks),
+            getvariable('privacy_key_id'),
+            version(),
+            (select fingerprint from changes.models where name = '{{ node.name }}')
+    {%- endset -%}
+    {%- set views, functions, key_id, engine, held = keyed_rows(query)[0] -%}
+    {%- set declared = [
+        node.description, node.columns, node.config.get('meta', {}), keyed_kept(node)
+    ] -%}
+    {%- set text = compiled_code ~ '\n' ~ views -%}
+    {%- set parts = [text, tojson(declared, sort_keys=true), functions, key_id, engine] -%}
+    {{ return({'text': text, 'fingerprint': local_md5(parts | join('\n')), 'held': held}) }}
+{%- endmacro %}
+
+{# The views, and those below them, that a model reads: `schema.name`. #}
+{% macro keyed_views(node) -%}
+    {%- set views = [] -%}
+    {%- for id in node.depends_on.nodes if id in graph.nodes -%}
+        {%- set input = graph.nodes[id] -%}
+        {%- if input.config.materialized == 'view' -%}
+            {%- do views.append(input.schema ~ '.' ~ input.alias) -%}
+        {%- endif -%}
+        {%- if input.config.materialized in ('view', 'ephemeral') -%}
+            {%- do views.extend(keyed_views(input)) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(views | unique | sort) }}
+{%- endmacro %}
+
+{# Where all that the model is made of stands, and how far the model has followed it. `has_moved`:
+   there is something that it has not followed yet. What nothing is known of moves with each build. #}
 {% macro keyed_state(node, leaves) -%}
     {%- set query -%}
         with leaves(input, generation, position, first_seq) as (
@@ -59,7 +102,11 @@
             select '{{ leaf.name }}', generation, last_seq, first_seq
             from changes.models where name = '{{ leaf.name }}'
             {%- elif leaf.kind == 'raw' %}
-            select '{{ leaf.name }}', '', coalesce(max(number), 0), 0
+            select
+                '{{ leaf.name }}',
+                case when count(*) = 0 then '{{ invocation_id }}' else '' end,
+                coalesce(max(number), 0),
+                0
             from changes.loads where table_name = '{{ leaf.name }}'
             {%- elif leaf.kind == 'day' %}
             select 'day', cast(current_date as varchar), 0, 0
@@ -76,31 +123,18 @@
             ) as is_known,
             coalesce(
                 held.generation = leaves.generation and leaves.position = held.position, false
-            ) as is_same,
-            (
-                select fingerprint = {{ keyed_fingerprint() }} from changes.models
-                where name = '{{ node.name }}'
-            ) as is_ours
+            ) as is_same
         from leaves
         left join changes.positions as held
             on held.name = '{{ node.name }}' and held.input = leaves.input
     {%- endset -%}
     {%- set found = {} -%}
-    {%- set told = {'is_ours': false, 'has_moved': false} -%}
-    {%- for input, after, is_known, is_same, is_ours in keyed_rows(query) -%}
+    {%- set told = {'has_moved': false} -%}
+    {%- for input, after, is_known, is_same in keyed_rows(query) -%}
         {%- do found.update({input: {'after': after, 'is_known': is_known, 'is_same': is_same}}) -%}
-        {%- do told.update({'is_ours': is_ours}) -%}
         {%- if not is_same -%}{%- do told.update({'has_moved': true}) -%}{%- endif -%}
     {%- endfor -%}
-    {{ return({
-        'leaves': found, 'is_other': not told.is_ours, 'has_moved': told.has_moved,
-    }) }}
-{%- endmacro %}
-
-{# What the rows were made with: the project's files, the privacy key and the engine, which the
-   session was told, and the variables of this build. #}
-{% macro keyed_fingerprint() -%}
-    md5(getvariable('project_fingerprint') || '{{ invocation_args_dict.get("vars") | string | replace("'", "''") }}')
+    {{ return({'leaves': found, 'has_moved': told.has_moved}) }}
 {%- endmacro %}
 
 {% macro keyed_rows(query) -%}
@@ -132,14 +166,26 @@
     {%- do keyed_run(statements) -%}
 {%- endmacro %}
 
-{# Whether the masks in the warehouse are those of this project; asked outside a transaction, which
-   nobody would commit. #}
-{% macro are_functions_made() -%}
-    {%- set query = 'select 1 from changes.functions where fingerprint = ' ~ keyed_fingerprint() -%}
+{# Whether the masks in the warehouse were made by statements of this hash, and nobody has made others
+   in their place; asked outside a transaction, which nobody would commit. #}
+{% macro are_functions_made(fingerprint) -%}
+    {%- set query -%}
+        select 1 from changes.masks
+        where fingerprint = '{{ fingerprint }}' and bodies = ({{ functions_as_they_are() }})
+    {%- endset -%}
     {{ return(run_query(query).rows | length > 0) }}
 {%- endmacro %}
 
-{% macro note_functions_made() -%}
-    delete from changes.functions;
-    insert into changes.functions values ({{ keyed_fingerprint() }});
+{% macro note_functions_made(fingerprint) -%}
+    delete from changes.masks;
+    insert into changes.masks select '{{ fingerprint }}', ({{ functions_as_they_are() }});
+{%- endmacro %}
+
+{% macro functions_as_they_are() -%}
+    select md5(string_agg(
+        concat_ws(' ', schema_name, function_name, parameters, macro_definition),
+        chr(10) order by schema_name, function_name, parameters::varchar, macro_definition
+    ))
+    from duckdb_functions()
+    where database_name = current_database() and schema_name in ('privacy', 'redaction')
 {%- endmacro %}

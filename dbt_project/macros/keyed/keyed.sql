@@ -12,8 +12,13 @@
    }})
 
    An input that changed and is not named has the whole query run and compared; so has a change of
-   more than `most_keys` of the rows. Another project, key or day (where the query asks for it)
-   makes the whole table anew. Each merge is one transaction with the entries of the change log. #}
+   more than `most_keys` of the rows (0.1), another day where the query asks for the date, and each
+   build of a query that asks for the time or for chance. Other SQL, of the model, of a view below it
+   or of a mask, another declaration or another key makes the whole table anew. Each merge is one
+   transaction with the entries of the change log.
+
+   Generic tests of the model run on what changed before it is merged; those that read other models,
+   and tests written as queries of their own, run with `dbt build` alone. #}
 {% materialization keyed, adapter='duckdb' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target = this.incorporate(type='table') -%}
@@ -22,12 +27,15 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {%- set leaves = keyed_leaves(model, declared) -%}
-    {%- set now = keyed_state(model, leaves) -%}
-    {%- if should_full_refresh() or existing is none or not existing.is_table or now.is_other -%}
-        {%- do keyed_replace(existing, target, declared, leaves) -%}
+    {%- set made_by = keyed_made_by(model) -%}
+    {%- set leaves = keyed_leaves(model, declared, made_by.text) -%}
+    {%- set is_other = made_by.held != made_by.fingerprint -%}
+    {%- if should_full_refresh() or existing is none or not existing.is_table or is_other -%}
+        {%- do keyed_replace(existing, target, declared, made_by.fingerprint) -%}
+        {%- do keyed_note(model, leaves) -%}
         {%- do persist_docs(target, model) -%}
     {%- else -%}
+        {%- set now = keyed_state(model, leaves) -%}
         {%- set mode = keyed_mode(declared, leaves, now) -%}
         {%- if mode == 'unchanged' -%}
             {%- do store_raw_result('main', message='unchanged', code='UNCHANGED', rows_affected='0') -%}
@@ -75,7 +83,7 @@
 
 {# What the model is made of, as far as changes of it are known: keyed models, raw tables, the day.
    Each with its name, and the query for the keys that its changes lead to, where it is declared. #}
-{% macro keyed_leaves(node, declared) -%}
+{% macro keyed_leaves(node, declared, text) -%}
     {%- set leaves = [] -%}
     {%- for id in node.depends_on.nodes | unique -%}
         {%- set input = graph.nodes.get(id) or graph.sources[id] -%}
@@ -107,17 +115,31 @@
             {%- do leaves.extend(keyed_leaves_below(input)) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- if 'current_date' in compiled_code -%}
+    {%- if modules.re.search('\\bcurrent_date\\b|\\btoday\\s*\\(', text, modules.re.IGNORECASE) -%}
         {%- do leaves.append({'kind': 'day', 'name': 'day', 'query': none}) -%}
     {%- endif -%}
+    {%- if modules.re.search(keyed_volatile(), text, modules.re.IGNORECASE) -%}
+        {%- do leaves.append({'kind': 'unknown', 'name': 'time or chance', 'query': none}) -%}
+    {%- endif -%}
     {{ return(leaves) }}
+{%- endmacro %}
+
+{# What gives another value each time that it is asked. #}
+{% macro keyed_volatile() -%}
+    {{ return(
+        '\\b(current_time|current_timestamp|localtime|localtimestamp)\\b'
+        ~ '|\\b(now|random|setseed|uuid|uuidv4|uuidv7|gen_random_uuid|get_current_time|'
+        ~ 'get_current_timestamp|transaction_timestamp|nextval)\\s*\\('
+    ) }}
 {%- endmacro %}
 
 {# The leaf by whose column an input's changes are followed, none where that is not known; without a
    column by the input's own key. Positions are asked for as `$after`. #}
 {% macro keyed_followed(input, column) -%}
     {%- if input.resource_type == 'source' -%}
-        {{ return({'kind': 'raw', 'name': keyed_name(input), 'query': keyed_raw_changes(input, column)}) }}
+        {{ return({
+            'kind': 'raw', 'name': keyed_raw_table(input), 'query': keyed_raw_changes(input, column)
+        }) }}
     {%- elif input.config.materialized == 'keyed' -%}
         {%- set query -%}
             select {{ column or input.config.unique_key }} from changes.{{ adapter.quote(input.name) }}
@@ -131,7 +153,7 @@
         {%- if source and raw_column -%}
             {{ return({
                 'kind': 'raw',
-                'name': keyed_name(source),
+                'name': keyed_raw_table(source),
                 'query': keyed_raw_changes(source, raw_column),
             }) }}
         {%- endif -%}
@@ -142,7 +164,7 @@
 {# The leaves under an input of which only is asked whether anything in them changed. #}
 {% macro keyed_leaves_below(input) -%}
     {%- if input.resource_type == 'source' -%}
-        {{ return([{'kind': 'raw', 'name': keyed_name(input), 'query': none}]) }}
+        {{ return([{'kind': 'raw', 'name': keyed_raw_table(input), 'query': none}]) }}
     {%- elif input.config.materialized == 'keyed' -%}
         {{ return([{'kind': 'model', 'name': input.name, 'query': none}]) }}
     {%- elif input.config.materialized not in ('view', 'ephemeral') -%}
@@ -159,8 +181,13 @@
     select {{ column }} from {{ keyed_relation(source) }}
     where _dlt_load_id in (
         select load_id from changes.loads
-        where table_name = '{{ keyed_name(source) }}' and number > $after
+        where table_name = '{{ keyed_raw_table(source) }}' and number > $after
     )
+{%- endmacro %}
+
+{# A raw table as the warehouse calls it, and an input as `inputs` does. #}
+{% macro keyed_raw_table(source) -%}
+    {{ return(source.schema ~ '.' ~ source.identifier) }}
 {%- endmacro %}
 
 {% macro keyed_name(input) -%}

@@ -1,5 +1,5 @@
 {# Make the whole table, and a change log that knows of nothing yet. #}
-{% macro keyed_replace(existing, target, declared, leaves) -%}
+{% macro keyed_replace(existing, target, declared, fingerprint) -%}
     {%- do drop_relation_if_exists(existing) -%}
     {%- call statement('main') -%}
         {{ create_table_as(False, target, compiled_code) }}
@@ -9,10 +9,9 @@
         select cast(0 as bigint) as seq, {{ declared.kept | join(', ') }} from {{ target }} limit 0;
         delete from changes.models where name = '{{ model.name }}';
         insert into changes.models
-        values ('{{ model.name }}', cast(uuid() as varchar), 1, 0, {{ keyed_fingerprint() }});
+        values ('{{ model.name }}', cast(uuid() as varchar), 1, 0, '{{ fingerprint }}');
     {%- endset -%}
     {%- do keyed_run(statements) -%}
-    {%- do keyed_note(model, leaves) -%}
 {%- endmacro %}
 
 {# How the table is brought up to date: `unchanged`, `keys` (now in keyed_keys) or `whole`. #}
@@ -48,10 +47,9 @@
             {%- for query in queries %}
             {% if not loop.first %}union all{% endif %} select * from ({{ query }}) as changed({{ by }})
             {%- else %}
-            select null as {{ by }}
+            select null as {{ by }} where false
             {%- endfor %}
-        ) as changed
-        where {{ by }} is not null;
+        ) as changed;
     {%- endset -%}
     {%- do keyed_run(statements) -%}
     {%- set query -%}
@@ -73,7 +71,7 @@
         {{ return('whole') }}
     {%- elif counted[0] == 0 -%}
         {{ return('unchanged') }}
-    {%- elif counted[0] > [declared.most_keys * counted[1], 100] | max -%}
+    {%- elif counted[0] > declared.most_keys * counted[1] -%}
         {{ return('whole') }}
     {%- endif -%}
     {{ return('keys') }}
@@ -120,30 +118,28 @@
 {# The query over those rows of its inputs alone that matter to the keys. The keys are written out
    for a view, as the engine moves constants into it, and a join not. #}
 {% macro keyed_narrowed(declared) -%}
-    {%- set told = {'query': compiled_code, 'statements': '', 'constants': none} -%}
+    {%- set constants, has_null = keyed_constants(declared.by) -%}
+    {%- set told = {'query': compiled_code, 'statements': ''} -%}
+    {%- set narrowed = [] -%}
     {%- for name, column in declared.inputs.items() if '.' not in column -%}
         {%- set input = keyed_input(model, name) -%}
         {%- set relation = keyed_relation(input) -%}
-        {%- if compiled_code.count(relation | string) != 1 -%}
+        {%- if compiled_code.count(relation | string) != 1 or relation.identifier in narrowed -%}
             {{ exceptions.raise_compiler_error(
-                model.name ~ ' must read ' ~ name ~ ' once to follow its changes; give a second use of '
-                ~ 'it a model of its own'
+                model.name ~ ' must read ' ~ name ~ ' once, and nothing else of its name, to follow its '
+                ~ 'changes; give a second use a model of its own'
             ) }}
         {%- endif -%}
+        {%- do narrowed.append(relation.identifier) -%}
         {%- set narrow = api.Relation.create(
             database='temp', schema='main', identifier=relation.identifier
         ) -%}
-        {%- if input.resource_type == 'model' and input.config.materialized == 'view' -%}
-            {%- if told.constants is none -%}
-                {%- do told.update({'constants': keyed_constants(declared.by)}) -%}
-            {%- endif -%}
-            {%- set chosen = told.constants -%}
-        {%- else -%}
-            {%- set chosen = 'select ' ~ declared.by ~ ' from keyed_keys' -%}
-        {%- endif -%}
+        {%- set is_view = input.resource_type == 'model' and input.config.materialized == 'view' -%}
+        {%- set chosen = constants if is_view else 'select ' ~ declared.by ~ ' from keyed_keys' -%}
         {%- set statement -%}
             create or replace temp table {{ adapter.quote(relation.identifier) }} as
-            select * from {{ relation }} where {{ column }} in ({{ chosen }});
+            select * from {{ relation }} where {{ column }} in ({{ chosen }})
+            {%- if has_null %} or {{ column }} is null{% endif %};
         {%- endset -%}
         {%- do told.update({
             'query': told.query | replace(relation | string, narrow | string),
@@ -153,19 +149,20 @@
     {{ return(told) }}
 {%- endmacro %}
 
+{# The keys as a list of literals, which take the column's type, and whether NULL is among them. #}
 {% macro keyed_constants(by) -%}
     {%- set query -%}
-        select string_agg(
-            case
-                when typeof({{ by }}) in ('VARCHAR', 'UUID', 'DATE') or typeof({{ by }}) like 'TIMESTAMP%'
-                    then '''' || replace(cast({{ by }} as varchar), '''', '''''') || ''''
-                else cast({{ by }} as varchar)
-            end,
-            ', '
-        )
+        select
+            coalesce(
+                string_agg(
+                    '''' || replace(cast({{ by }} as varchar), '''', '''''') || '''', ', '
+                ),
+                'null'
+            ),
+            coalesce(bool_or({{ by }} is null), false)
         from keyed_keys
     {%- endset -%}
-    {{ return(keyed_rows(query)[0][0]) }}
+    {{ return(keyed_rows(query)[0]) }}
 {%- endmacro %}
 
 {# Run on what changed the tests that dbt runs on the whole; a failure leaves the table as it was. #}
@@ -179,12 +176,14 @@
         if test.resource_type == 'test' and test.attached_node == model.unique_id
         and test.test_metadata and test.config.severity | lower == 'error' -%}
         {%- set named = test.test_metadata -%}
-        {%- set macro_name = 'test_' ~ named.name -%}
         {%- set arguments = {} -%}
         {%- for name, value in named.kwargs.items() if name not in ('model', 'name') -%}
             {%- do arguments.update({name: value}) -%}
         {%- endfor -%}
-        {%- do checks.append((test.name, context[macro_name]('keyed_new', **arguments))) -%}
+        {%- set tested = context.get('test_' ~ named.name) -%}
+        {%- if tested and not named.namespace and test.depends_on.nodes | length == 1 -%}
+            {%- do checks.append((test.name, tested('keyed_new', **arguments))) -%}
+        {%- endif -%}
     {%- endfor -%}
     {%- set query -%}
         {%- for name, sql in checks %}

@@ -23,8 +23,8 @@
     ]) }}
 {%- endmacro %}
 
-{# The statements that make all functions; they run before each build, and take a second, so that a
-   session that was told of the same project as they were made by finds nothing to do. #}
+{# The statements that make all functions; they run before each build, and take a second, so that
+   nothing is done where the same statements have made them. #}
 {% macro create_privacy_functions() -%}
     {{ return(adapter.dispatch('create_privacy_functions', 'grounded')()) }}
 {%- endmacro %}
@@ -32,11 +32,7 @@
 {% macro duckdb__create_privacy_functions() -%}
     {#- Under another name, as dbt's parser takes `adapter.dispatch` with constants alone. -#}
     {%- set body_of = adapter.dispatch -%}
-    {#- A project is compiled without a look into the warehouse. -#}
-    {%- set is_build = execute and flags.WHICH != 'compile' -%}
-    {%- if is_build and are_functions_made() -%}
-        {{ return('select 1') }}
-    {%- endif -%}
+    {%- set statements -%}
     create schema if not exists privacy;
     {{ redaction_functions() }}
     {%- for name, parameters in privacy_functions() %}
@@ -44,7 +40,13 @@
         {{ body_of(name, 'grounded')(*parameters) }}
     );
     {%- endfor %}
-    {%- if is_build %}
-    {{ note_functions_made() }}
-    {%- endif %}
+    {%- endset -%}
+    {%- set fingerprint = local_md5(statements) -%}
+    {#- A project is compiled without a look into the warehouse. -#}
+    {%- if not execute or flags.WHICH == 'compile' -%}
+        {{ return(statements) }}
+    {%- elif are_functions_made(fingerprint) -%}
+        {{ return('select 1') }}
+    {%- endif -%}
+    {{ return(statements ~ note_functions_made(fingerprint)) }}
 {%- endmacro %}
