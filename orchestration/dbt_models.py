@@ -5,6 +5,7 @@ the proof over the project -> raw tables -> staging -> marts -> agents
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,8 @@ def dbt_models(
             arguments = list(_WARM if kept else _WHOLE)
             arguments += ["--full-refresh"] if is_fresh else []
             arguments += _selection(context, declared, translator)
-            arguments += without_models_of(not_loaded(warehouse, declared))
+            missing = not_loaded(warehouse, declared)
+            arguments += without_models_of(missing)
             try:
                 parsed = kept.manifest if kept else None
                 for event in dbt_runner.run(
@@ -91,8 +93,34 @@ def dbt_models(
                 raise dg.Failure(str(error), allow_retries=False) from None
             finally:
                 _forget_messages(target)
+        yield from _left_out(context, declared, translator, missing)
 
     return build
+
+
+def _left_out(
+    context: dg.AssetExecutionContext,
+    manifest: Mapping[str, Any],
+    translator: Translator,
+    missing: Sequence[str],
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Say of each chosen model that a source of it is not loaded: publishing waits for its word."""
+    # Dagster takes them in the order of the graph alone.
+    in_order = TopologicalSorter(manifest["parent_map"]).static_order()
+    left_out = {
+        unique_id
+        for unique_id, node in manifest["sources"].items()
+        if f"{node['source_name']}.{node['name']}" in missing
+    }
+    for unique_id in in_order:
+        node = manifest["nodes"].get(unique_id)
+        if node is None or left_out.isdisjoint(manifest["parent_map"][unique_id]):
+            continue
+        left_out.add(unique_id)
+        if node["resource_type"] == "model":
+            key = translator.get_asset_spec(manifest, unique_id, None).key
+            if key in context.selected_asset_keys:
+                yield dg.MaterializeResult(asset_key=key, metadata={"not loaded yet": True})
 
 
 def _selection(

@@ -41,9 +41,12 @@ def compile_project(target: Path) -> None:
 
 
 def parse(target: Path) -> Manifest:
-    """Return the parsed project, for runs that need not parse it again; TransformFailed."""
+    """Return the parsed project, for runs that need not parse it again; TransformFailed.
+
+    What the last build left in ``target``, with the SQL that it ran, stays.
+    """
     with _LOCK:
-        result = _invoke(dbtRunner(), target, ["parse"])
+        result = _invoke(dbtRunner(), target, ["--no-write-json", "parse"])
     if not isinstance(result.result, Manifest):
         raise TransformFailed(f"the dbt project does not parse: {result.exception}")
     return result.result

@@ -5,12 +5,14 @@ looks -> sources with news, or due -> one run: load, models, publish -> status
 What fails is tried again later and later; what is published stays until something better is.
 """
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Event
 
 from ingestion.errors import IngestionError
@@ -18,6 +20,7 @@ from ingestion.news import News, news_of
 from ingestion.spec import SourceSpec
 from orchestration.resources import Settings
 from orchestration.warm import Ended, Warm
+from serving.following import FOLLOWING_FILE
 
 FULL_EVERY = timedelta(hours=1)
 _FIRST_RETRY_S = 1.0
@@ -47,7 +50,8 @@ class Followed:
 class Status:
     """What is told after each cycle: its seconds, its steps', and how far each source is behind.
 
-    A source's lag is the time from the look that told of news to the answer.
+    A source's lag is the time from the look that told of news to the answer, or to now where there
+    is none yet.
     """
 
     cycles: int
@@ -191,6 +195,9 @@ class Follower:
         now = self._clock()
         if ended.published:
             self._last_publish = now
+        for one in self.sources.values():
+            if one.new_since is not None:
+                one.lag_s = now - one.new_since
         self.cycles += 1
         self._tell(
             Status(
@@ -240,6 +247,14 @@ class Follower:
 
 def _wait(failures: int) -> float:
     return float(min(_FIRST_RETRY_S * 2.0 ** (failures - 1), _LAST_RETRY_S))
+
+
+def keep(home: Path, status: Status) -> None:
+    """Leave the status where servers of this home read it for their figures."""
+    path = home / FOLLOWING_FILE
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(told(status)), encoding="utf-8")
+    fresh.replace(path)
 
 
 def told(status: Status, now: datetime | None = None) -> dict[str, object]:

@@ -35,6 +35,7 @@ from serving.store_rows import store_rows
 
 OWNER = "team:data"
 GROUP = "serving"
+PUBLISH = "publish"
 PREVIEW_ROWS = 5
 SNAPSHOT = dg.AssetKey([GROUP, "snapshot"])
 SEARCH_INDEX = dg.AssetKey([GROUP, "search_index"])
@@ -54,7 +55,7 @@ def serving_assets(
     """
 
     @dg.multi_asset(
-        name="publish",
+        name=PUBLISH,
         specs=_specs(declarations),
         check_specs=_check_specs(declarations),
         op_tags={"layer": GROUP},

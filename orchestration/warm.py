@@ -21,12 +21,15 @@ from orchestration.kept import Kept
 from orchestration.manifest import newest_file, read_manifest
 from orchestration.proving import prove_built
 from orchestration.resources import Settings, chosen_embedder
-from orchestration.run import LOGGER, failures_of
+from orchestration.run import LOGGER, failures_of, has_published
 from orchestration.run_log import Progress, progress_logger
 from serving.snapshot_store import read_pointer
 
 _OF_DBT = ("staging", "marts", "agents")
 _AROUND = "orchestrator"
+FOLLOWED = {"grounded/followed": "true"}
+_KEPT_RUNS = 500
+_LOOK_S = 1.0
 _DOWNSTREAM = (*_OF_DBT, "serving")
 
 
@@ -51,7 +54,7 @@ class Warm:
         self._settings, self._instance = settings, instance
         self._loggers = {LOGGER: progress_logger(progress)}
         self._cycle = Cycle()
-        self._project = 0.0
+        self._project = self._newest = self._next_look = 0.0
         self._in_full: dg.Definitions | None = None
         self._kept: dg.Definitions | None = None
         self._staged: list[dg.AssetKey] = []
@@ -66,8 +69,11 @@ class Warm:
 
     @property
     def has_changed(self) -> bool:
-        """Whether the project's files changed since the last run in full."""
-        return newest_file() != self._project
+        """Whether the project's files changed since the last run in full; looked each second."""
+        if time.monotonic() >= self._next_look:
+            self._newest = newest_file()
+            self._next_look = time.monotonic() + _LOOK_S
+        return self._newest != self._project
 
     def load(self, sources: Collection[str]) -> Ended:
         """Load sources alone."""
@@ -76,13 +82,16 @@ class Warm:
 
     def run_in_full(self) -> Ended:
         """Build all models with all tests, publish, and search the whole snapshot for leaks."""
-        self._project = newest_file()
+        self._project = self._newest = newest_file()
         self._in_full = self._kept = None
         self._jobs.clear()
         self._cycle.restart()
         ended = self._run(self._definitions(), dg.AssetSelection.groups(*_DOWNSTREAM))
         if ended.published:
             self._kept = self._keep()
+            # What was parsed must be what was built and proven.
+            self._newest = newest_file()
+        forget_runs(self._instance)
         return ended
 
     def follow(self, tables: Collection[str]) -> Ended:
@@ -107,6 +116,7 @@ class Warm:
         return self._in_full
 
     def _keep(self) -> dg.Definitions:
+        proof = prove_built(self._settings)
         manifest = dbt_runner.parse(self._settings.dbt_build)
         declared = read_manifest(self._settings.dbt_compiled)
         self._staged = [
@@ -122,7 +132,7 @@ class Warm:
         kept = Kept(
             manifest=manifest,
             declared=declared,
-            proof=prove_built(self._settings),
+            proof=proof,
             embedder=chosen_embedder(self._settings),
         )
         return build_definitions(
@@ -143,12 +153,21 @@ class Warm:
             )
         began = time.monotonic()
         result = self._jobs[known].execute_in_process(
-            run_config={"loggers": {LOGGER: {}}}, instance=self._instance, raise_on_error=False
+            run_config={"loggers": {LOGGER: {}}},
+            tags=FOLLOWED,
+            instance=self._instance,
+            raise_on_error=False,
         )
-        published = any(key.path[0] == "serving" for key in keys) and result.success
         seconds = _step_seconds(result)
         seconds[_AROUND] = time.monotonic() - began - sum(seconds.values())
-        return Ended(failures_of(result), published, _rows_read(result), seconds)
+        return Ended(failures_of(result), has_published(result), _rows_read(result), seconds)
+
+
+def forget_runs(instance: dg.DagsterInstance, keep: int = _KEPT_RUNS) -> None:
+    """Delete all but the newest of the runs that went well; a cycle stores 300 events."""
+    went_well = dg.RunsFilter(tags=FOLLOWED, statuses=[dg.DagsterRunStatus.SUCCESS])
+    for run_id in instance.get_run_ids(went_well)[keep:]:
+        instance.delete_run(run_id)
 
 
 def _own_checks(

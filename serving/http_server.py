@@ -30,6 +30,7 @@ from serving.caller import PURPOSE_HEADER, TRACE_HEADER, Caller
 from serving.docs_page import docs_page
 from serving.envelope import Answer, Data, Meta, Refusal
 from serving.errors import AnswerError, InvalidArgument
+from serving.following import following_metrics
 from serving.gateway import Call, Gateway
 from serving.http_checks import (
     MOST_BODY_BYTES,
@@ -150,6 +151,7 @@ class _Surface:
         """Figures for Prometheus, of all processes that answer at this address."""
         age = await self.threads.run(self.gateway.snapshot_age_s)
         text = await self.threads.run(partial(self.metrics.render, age))
+        text += await self.threads.run(partial(following_metrics, self.gateway.home))
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
     async def openapi(self, _: Request) -> Response:

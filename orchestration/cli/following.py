@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from threading import Event
@@ -11,7 +11,7 @@ from types import FrameType
 from rich.markup import escape
 
 from orchestration.cli.output import console, write_json
-from orchestration.follow import Follower, Status, told
+from orchestration.follow import Follower, Status, keep, told
 from orchestration.resources import Settings, prepare_environment
 from orchestration.run import open_instance, start_demo
 from orchestration.warm import Warm
@@ -46,32 +46,50 @@ def follow_sources(
     as_json: bool,
 ) -> int:
     """Follow until a signal; the cycle under way is ended first, a second signal ends at once."""
+    show = _write if as_json else _print
+
+    def tell(status: Status) -> None:
+        keep(settings.home, status)
+        show(status)
+
+    def follow(stop: Event) -> None:
+        start_demo(settings, (lambda note: None) if as_json else console().print)
+        prepare_environment(settings)
+        with open_instance(settings.home) as instance:
+            Follower(
+                settings,
+                Warm(settings, instance, _Problems()),
+                tell,
+                sources=sources,
+                full_every=timedelta(minutes=full_every_minutes),
+            ).follow(stop, cycles=cycles)
+
+    until_signal(follow)
+    return 0
+
+
+def until_signal(work: Callable[[Event], None]) -> None:
+    """Do the work, which ends by itself soon after a first signal, and at once with a second.
+
+    In a thread of its own: Dagster takes the signals of a main thread that runs a job, and would
+    break the run off.
+    """
     stop = Event()
 
     def end(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
-            raise KeyboardInterrupt
+            # What runs in the other thread does not hear of an exception in this one.
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    start_demo(settings, (lambda note: None) if as_json else console().print)
-    prepare_environment(settings)
-    with open_instance(settings.home) as instance:
-        follower = Follower(
-            settings,
-            Warm(settings, instance, _Problems()),
-            _write if as_json else _print,
-            sources=sources,
-            full_every=timedelta(minutes=full_every_minutes),
-        )
-        # Dagster takes the signals of a main thread that runs a job, and would break the run off.
-        with ThreadPoolExecutor(1) as thread:
-            following = thread.submit(follower.follow, stop, cycles=cycles)
-            while not following.done():
-                wait([following], timeout=_LISTEN_S)
-            following.result()
-    return 0
+    with ThreadPoolExecutor(1) as thread:
+        working = thread.submit(work, stop)
+        while not working.done():
+            wait([working], timeout=_LISTEN_S)
+        working.result()
 
 
 def _write(status: Status) -> None:

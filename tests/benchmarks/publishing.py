@@ -69,8 +69,8 @@ class NoModel:
     model, dimensions, spec = "none", 1, EmbedderSpec()
 
     def embed(self, texts: list[str], on_progress: EmbedProgress | None = None) -> Vectors:
-        """Refuse: there is nothing to embed."""
-        raise NotImplementedError
+        """Fail: nothing here is searched."""
+        raise AssertionError(f"{len(texts)} texts of views that are not searched")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from ingestion.demo import down, up
 from serving import connect
+from serving.following import following_metrics
 from tests.follow.commands import Following, change, orders
 from tests.grounded import grounded
 
@@ -84,6 +85,14 @@ def test_a_source_that_is_down_fails_alone_and_is_followed_when_it_is_back(
     while [one["channel"] for one in orders(home, "order_id = 6")] != ["phone"]:
         status = following.next()
     assert status["sources"]["shop"]["problem"] is None
+
+
+def test_how_far_each_source_is_behind_is_a_figure_of_the_server(following: Following) -> None:
+    text = following_metrics(following.home)
+    figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+    assert float(figures['grounded_source_lag_seconds{source="shop"}']) > 0
+    assert figures['grounded_source_failures{source="runbooks"}'] == "0"
+    assert float(figures["grounded_following_told_seconds"]) < 3600
 
 
 def test_wrong_names_are_told_with_the_right_ones(home: Path) -> None:

@@ -124,6 +124,17 @@ def test_the_time_from_news_to_answer_is_the_lag(pace: Pace) -> None:
     assert pace.told[-1].sources["own"].lag_s == 7
 
 
+def test_a_change_that_cannot_be_published_is_told_with_a_lag_that_grows(pace: Pace) -> None:
+    pace.looks.answers.append(True)
+    pace.script.loads.append(changed())
+    pace.script.follows += [Ended(["it broke"], False)] * 3
+    lags = []
+    for seconds in (1, 1, 2):
+        pace.after(seconds)
+        lags.append(pace.told[-1].sources["own"].lag_s)
+    assert lags == [0, 1, 3]
+
+
 def test_without_news_it_is_loaded_at_its_pace_and_nothing_is_published_for_nothing(
     pace: Pace,
 ) -> None:

@@ -4,9 +4,10 @@ import dagster as dg
 import duckdb
 import pytest
 
-from orchestration.dbt_runner import run
+from orchestration.dbt_runner import parse, run
 from orchestration.definitions import build_definitions
 from orchestration.errors import TransformFailed
+from orchestration.manifest import read_manifest
 from orchestration.resources import Settings
 
 # Of dagster-dbt, which calls what Dagster is about to drop; a command shows no such warning.
@@ -42,6 +43,15 @@ def test_their_own_tests_are_checks_of_the_run(chosen: dg.ExecuteInProcessResult
     evaluations = chosen.get_asset_check_evaluations()
     assert evaluations and all(evaluation.passed for evaluation in evaluations)
     assert {e.asset_key.to_user_string() for e in evaluations} == {"marts/dim_products"}
+
+
+def test_a_project_is_parsed_again_and_what_the_last_build_ran_stays(
+    chosen: dg.ExecuteInProcessResult, settings: Settings
+) -> None:
+    before = read_manifest(settings.dbt_build)
+    assert parse(settings.dbt_build).nodes.keys() == before["nodes"].keys()
+    assert read_manifest(settings.dbt_build) == before
+    assert before["nodes"]["model.grounded.dim_products"]["compiled_code"]
 
 
 def test_a_failure_names_the_model_and_no_value_and_lets_go_of_the_warehouse(
