@@ -41,6 +41,15 @@ def test_what_differs_from_a_build_of_everything_is_counted_and_mended(settings:
     assert differing(settings) == {}
 
 
+def test_masks_that_are_as_they_were_made_are_not_made_again(settings: Settings) -> None:
+    differing(settings)
+    change(settings, "comment on macro privacy.pseudonym is 'as it was'")
+    differing(settings)
+    with duckdb.connect(str(settings.home / "warehouse.duckdb"), read_only=True) as warehouse:
+        query = "select comment from duckdb_functions() where function_name = 'pseudonym'"
+        assert warehouse.execute(query).fetchall() == [("as it was",)]
+
+
 def test_a_mask_that_somebody_made_anew_in_the_warehouse_hides_again_before_anything_is_built(
     settings: Settings,
 ) -> None:
