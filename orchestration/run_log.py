@@ -5,6 +5,9 @@ from typing import Any, Protocol
 
 import dagster as dg
 
+# In the metadata of an asset that waits for a source; it is told as made to let others go on.
+NOT_LOADED = "not loaded yet"
+
 
 class Progress(Protocol):
     """Whoever is told how a run goes."""
@@ -53,6 +56,8 @@ class _EventHandler(logging.Handler):
             self._progress.step(str(event.step_key), "started")
         elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             materialization = event.step_materialization_data.materialization
+            if NOT_LOADED in materialization.metadata:
+                return
             key = materialization.asset_key.to_user_string()
             rows = materialization.metadata.get("dagster/row_count")
             self._progress.asset(key, None if rows is None else int(str(rows.value)))

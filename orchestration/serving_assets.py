@@ -27,6 +27,7 @@ from orchestration.publishing import (
     publish,
 )
 from orchestration.resources import Settings, chosen_embedder
+from orchestration.run_log import NOT_LOADED
 from serving.catalog import Catalog, IndexInfo, TableBuild
 from serving.declarations import AGENT_SCHEMA, Declarations
 from serving.errors import PublishError
@@ -98,7 +99,7 @@ def serving_assets(
         for table, build in _rewritten(published.catalog):
             context.log.info(f"the index of {table} was written anew: {build.because}")
         if published.missing:
-            context.log.warning(f"not loaded yet: {', '.join(published.missing)}")
+            context.log.warning(f"{NOT_LOADED}: {', '.join(published.missing)}")
         yield from _results(published, declarations)
 
     return publication
@@ -244,7 +245,7 @@ def _not_loaded(
                 asset_key=[GROUP, name],
                 passed=False,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"problems": "not loaded yet"},
+                metadata={"problems": NOT_LOADED},
             )
 
 
@@ -254,7 +255,7 @@ def _results(
     catalog = published.catalog
     for name in declarations.views:
         if name in published.missing:
-            yield dg.MaterializeResult(asset_key=[GROUP, name], metadata={"not loaded yet": True})
+            yield dg.MaterializeResult(asset_key=[GROUP, name], metadata={NOT_LOADED: True})
             continue
         metadata: dict[str, Any] = {
             "dagster/row_count": catalog.stores[name].rows,

@@ -9,6 +9,7 @@ import pytest
 from orchestration.definitions import build_definitions
 from orchestration.resources import Settings
 from orchestration.run import has_published
+from orchestration.run_log import NOT_LOADED
 from serving.snapshot_store import current
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -40,7 +41,7 @@ def test_the_views_of_loaded_sources_are_published_and_the_others_told(
     told = {
         event.asset_key.to_user_string()
         for event in partly.get_asset_materialization_events()
-        if "not loaded yet" in event.materialization.metadata
+        if NOT_LOADED in event.materialization.metadata
     }
     assert {
         "staging/stg_helpdesk__comments",
