@@ -16,7 +16,7 @@ from ingestion.row_listing import Compared, Row, key_as_read, text_of
 from ingestion.spec import ReconcileSpec, SqlDatabaseSource
 from ingestion.values import key_parts
 from ingestion.vanished import quoted
-from ingestion.warehouse import writing
+from ingestion.warehouse import reading, writing
 
 
 class Comparison:
@@ -46,7 +46,7 @@ class Comparison:
 
     def _raw_shape(self) -> tuple[dict[str, str], int]:
         table = f"{quoted(self.source)}.{quoted(self.name)}"
-        with writing(self.home) as path, duckdb.connect(str(path), read_only=True) as live:
+        with writing(self.home) as path, reading(path) as live:
             try:
                 described = live.execute(f"describe {table}").fetchall()
             except duckdb.CatalogException:

@@ -198,9 +198,13 @@ def _moved(
     told(f"normalising {sum(batch.read.values()):,} rows")
     pipeline.normalize()
     # One connection throughout, or each of dlt's would open the file anew.
-    with writing(home, on_wait=told) as warehouse, duckdb.connect(str(warehouse)) as held:
+    with ExitStack() as stack:
+        warehouse = stack.enter_context(writing(home, on_wait=told))
+        held = stack.enter_context(duckdb.connect(str(warehouse)))
         if batch.folded.issuperset(names):
             held.execute(f"set global memory_limit = '{_folded_mb(pipeline, names)}MB'")
+            # The engine may stay for other steps.
+            stack.callback(held.execute, "reset global memory_limit")
         refuse_lost(held, batch.source, loaded.intersection(names))
         if batch.anew - loaded:
             let_make_again(held, batch.source, pipeline)

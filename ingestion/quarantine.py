@@ -21,7 +21,7 @@ from ingestion.row_model import SetAside
 from ingestion.spec import SourceSpec
 from ingestion.values import shape_of
 from ingestion.vanished import quoted
-from ingestion.warehouse import warehouse_path, writing
+from ingestion.warehouse import reading, warehouse_path, writing
 
 
 def setting_aside(batch: Batch, table: str, place: str | None = None) -> SetAside:
@@ -68,7 +68,7 @@ def list_quarantine(
     """Return the rows that wait, by source, oldest first."""
     if not warehouse_path(home).exists():
         return {name: [] for name in sources}
-    with writing(home) as path, duckdb.connect(str(path), read_only=True) as connection:
+    with writing(home) as path, reading(path) as connection:
         return {name: _waiting(connection, name) for name in sources}
 
 

@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import sqlalchemy as sa
 
 from ingestion.batch import DELETED_AT
@@ -27,7 +26,7 @@ from ingestion.row_hash import (
     source_text,
 )
 from ingestion.vanished import quoted
-from ingestion.warehouse import writing
+from ingestion.warehouse import reading, writing
 
 HASHING_DIALECTS = ("postgresql", "mysql", "mariadb")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -94,7 +93,7 @@ class RawSide:
 
     def _ask(self, columns: str, rest: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         name = f"{quoted(self.source)}.{quoted(self.table)}"
-        with writing(self.home) as path, duckdb.connect(str(path), read_only=True) as live:
+        with writing(self.home) as path, reading(path) as live:
             return live.execute(
                 f"select {columns} from {name} where {DELETED_AT} is null {rest}", values
             ).fetchall()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from ingestion.batch import DELETED_AT, QUARANTINE, WATERMARKS
 from ingestion.failures import last_failure
 from ingestion.spec import SourceSpec
-from ingestion.warehouse import warehouse_path, writing
+from ingestion.warehouse import reading, warehouse_path, writing
 
 
 class TableState(BaseModel):
@@ -31,7 +31,7 @@ def source_states(sources: Mapping[str, SourceSpec], home: Path) -> list[TableSt
     pairs = [(name, table) for name, spec in sources.items() for table in spec.tables]
     if not warehouse_path(home).exists():
         return [_never(name, table, home) for name, table in pairs]
-    with writing(home) as path, duckdb.connect(str(path), read_only=True) as connection:
+    with writing(home) as path, reading(path) as connection:
         found = connection.execute(
             "select table_schema || '.' || table_name from information_schema.tables"
         ).fetchall()
@@ -90,7 +90,7 @@ def still_served(home: Path, source: str) -> str:
     """Say how old what we hold of a source is; for the message of a load that failed."""
     if not warehouse_path(home).exists():
         return "nothing of it has been loaded yet"
-    with writing(home) as path, duckdb.connect(str(path), read_only=True) as connection:
+    with writing(home) as path, reading(path) as connection:
         known = connection.execute(
             "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
             [source, WATERMARKS],

@@ -27,7 +27,7 @@ from ingestion.errors import ShrinkRefused
 from ingestion.names import raw_name
 from ingestion.spec import FilesSource, RestApiSource, SourceSpec
 from ingestion.values import key_parts
-from ingestion.warehouse import warehouse_path, writing
+from ingestion.warehouse import reading, warehouse_path, writing
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -69,7 +69,7 @@ def live_rows(home: Path, source: str, table: str, columns: Sequence[str]) -> pa
     """Return columns of a raw table's live rows; None when there is no such table yet."""
     if not warehouse_path(home).exists():
         return None
-    with writing(home) as path, duckdb.connect(str(path), read_only=True) as connection:
+    with writing(home) as path, reading(path) as connection:
         there = connection.execute(
             "select count(*) from information_schema.columns where table_schema = ? "
             "and table_name = ? and column_name in (select unnest(?))",

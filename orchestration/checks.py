@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
-
 from ingestion.names import DELETED_AT, OUR_COLUMNS
+from ingestion.warehouse import reading
 from serving.catalog import Catalog
 from serving.declarations import Declarations, DeclaredSource
 from serving.freshness import assess, too_old
@@ -151,7 +150,7 @@ def leaks_found(report: ScanReport) -> Finding:
 
 def raw_columns(warehouse: Path, declarations: Declarations) -> dict[str, list[str]]:
     """Return the columns of every declared raw table that exists, those that we add left out."""
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
+    with reading(warehouse) as connection:
         found = connection.execute(
             "select table_schema || '.' || table_name, column_name "
             "from information_schema.columns order by ordinal_position"
@@ -166,7 +165,7 @@ def raw_columns(warehouse: Path, declarations: Declarations) -> dict[str, list[s
 def live_rows(warehouse: Path, tables: Iterable[str]) -> dict[str, int]:
     """Count the rows of raw tables that their sources have not deleted."""
     counts = {}
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
+    with reading(warehouse) as connection:
         for table in sorted(set(tables)):
             source, name = table.split(".", 1)
             counted = connection.execute(

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
-from ingestion.warehouse import writing
+from ingestion.warehouse import reading, writing
 from orchestration import dbt_runner
 from orchestration.automation import WHEN_UPSTREAM_CHANGES
 from orchestration.checks import unproven
@@ -77,7 +76,9 @@ def dbt_models(
         declared = kept.declared if kept else read_manifest(manifest.parent)
         target = settings.dbt_build
         with writing(settings.home, on_wait=context.log.info) as warehouse:
-            arguments = list(_WARM if kept else _WHOLE)
+            arguments = list(_WHOLE)
+            if kept is not None:
+                arguments = [*_WARM, "--vars", json.dumps({"made_masks": kept.masks})]
             arguments += ["--full-refresh"] if is_fresh else []
             arguments += _selection(context, declared, translator)
             missing = not_loaded(warehouse, declared)
@@ -171,7 +172,7 @@ def _refuse_unproven(context: dg.AssetExecutionContext, settings: Settings) -> N
 
 def not_loaded(warehouse: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Name the sources (``source.table``) that have no raw table yet: nothing of them is built."""
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
+    with reading(warehouse) as connection:
         found = connection.execute(
             "select table_schema, table_name from information_schema.tables"
         ).fetchall()
@@ -181,6 +182,13 @@ def not_loaded(warehouse: Path, manifest: Mapping[str, Any]) -> list[str]:
         for node in manifest["sources"].values()
         if (node["schema"], node["identifier"]) not in there
     )
+
+
+def made_masks(warehouse: Path) -> str:
+    """Return a hash of the statements that made the masks: with the same project, of its own."""
+    with reading(warehouse) as connection:
+        found = connection.execute("select fingerprint from changes.masks").fetchone()
+    return found[0] if found else ""
 
 
 def without_models_of(sources: Sequence[str]) -> list[str]:

@@ -13,7 +13,9 @@ from typing import Any
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
-from dbt_common.events.base_types import EventMsg
+from dbt_common.events.base_types import BaseEvent, EventLevel, EventMsg
+from dbt_common.events.event_manager import EventManager
+from dbt_common.events.event_manager_client import ctx_set_event_manager
 from dbt_common.events.functions import msg_to_dict
 
 from orchestration.errors import TransformFailed
@@ -26,6 +28,22 @@ _RESULTS = frozenset({"LogModelResult", "LogSeedResult", "LogSnapshotResult", "L
 _LOCK = threading.Lock()
 
 RawEvent = dict[str, Any]
+
+
+class _FewEvents(EventManager):
+    """Of some 400 events a run, which dbt makes a message of each, those that anybody hears."""
+
+    def fire_event(
+        self,
+        e: BaseEvent,
+        level: EventLevel | None = None,
+        node: Any = None,
+        force_warn_or_error_handling: bool = False,
+    ) -> None:
+        """Hand on results, warnings and errors."""
+        is_heard = (level or e.level_tag()) in (EventLevel.WARN, EventLevel.ERROR)
+        if is_heard or force_warn_or_error_handling or type(e).__name__ in _RESULTS:
+            super().fire_event(e, level, node, force_warn_or_error_handling)
 
 
 def compile_project(target: Path) -> None:
@@ -87,6 +105,7 @@ def run(
 
 def _invoke(runner: dbtRunner, target: Path, arguments: Sequence[str]) -> dbtRunnerResult:
     folders = [f"--{name}-dir={DBT_PROJECT}" for name in ("project", "profiles")]
+    ctx_set_event_manager(_FewEvents())
     try:
         return runner.invoke([*_SILENT, *arguments, *folders, f"--target-path={target}"])
     finally:

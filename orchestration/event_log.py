@@ -29,10 +29,23 @@ class KeptSqliteEventLogStorage(ConsolidatedSqliteEventLogStorage):
         sa.event.listen(engine, "connect", _sync_seldom)
         return engine
 
+    @cached_property
+    def _tables(self) -> set[str]:
+        return set()
+
     @contextmanager
     def _connect(self) -> Iterator[sa.Connection]:
         with self._engine.begin() as connection:
             yield connection
+
+    def has_table(self, table_name: str) -> bool:
+        """Say whether the file has a table; asked for each event of a check, and none leaves."""
+        if table_name not in self._tables:
+            with self._connect() as connection:
+                if not sa.inspect(connection).has_table(table_name):
+                    return False
+            self._tables.add(table_name)
+        return True
 
     def dispose(self) -> None:
         """Close the file."""

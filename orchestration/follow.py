@@ -94,7 +94,10 @@ class Follower:
         with ExitStack() as stack:
             stack.callback(self._close)
             while not stop.is_set() and (cycles is None or self.cycles < cycles):
-                if not self.cycle():
+                if self.cycle():
+                    self._warm.give_way()
+                else:
+                    self._warm.rest()
                     stop.wait(self._rest())
 
     def cycle(self) -> bool:
@@ -240,6 +243,7 @@ class Follower:
         return min(max(min(times) - now, _REST_S), 1.0)
 
     def _close(self) -> None:
+        self._warm.rest()
         for one in self.sources.values():
             if one.news is not None:
                 one.news.close()

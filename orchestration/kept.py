@@ -12,9 +12,13 @@ from serving.privacy.proof import Proof
 
 @dataclass(frozen=True)
 class Kept:
-    """dbt's project as it was parsed, built and proven; it holds until a file of it changes."""
+    """dbt's project as it was parsed, built and proven; it holds until a file of it changes.
+
+    ``masks`` is a hash of the statements that make its masks, as the warehouse notes it.
+    """
 
     manifest: Manifest
     declared: Mapping[str, Any]
     proof: Proof
+    masks: str
     embedder: Embedder

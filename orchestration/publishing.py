@@ -10,9 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-import duckdb
-
-from ingestion.warehouse import writing
+from ingestion.warehouse import reading, writing
 from orchestration.checks import (
     Findings,
     leaks_found,
@@ -183,7 +181,7 @@ def _kept_open(warehouse: Path) -> Iterator[None]:
     """Keep the engine that has the warehouse open: each step would start one, in 10 ms or more."""
     if not warehouse.is_file():
         raise PublishError("there is no warehouse yet; type `grounded run`")
-    with duckdb.connect(str(warehouse), read_only=True):
+    with reading(warehouse):
         yield
 
 
@@ -211,7 +209,7 @@ def _of_views(catalog: Catalog, declarations: Declarations, raw: dict[str, int])
 
 
 def _built(warehouse: Path, declarations: Declarations) -> set[str]:
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
+    with reading(warehouse) as connection:
         found = connection.execute(
             "select table_schema || '.' || table_name from information_schema.tables"
         ).fetchall()

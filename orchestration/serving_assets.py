@@ -100,7 +100,7 @@ def serving_assets(
             context.log.info(f"the index of {table} was written anew: {build.because}")
         if published.missing:
             context.log.warning(f"{NOT_LOADED}: {', '.join(published.missing)}")
-        yield from _results(published, declarations)
+        yield from _results(published, declarations, with_preview=kept is None)
 
     return publication
 
@@ -250,17 +250,16 @@ def _not_loaded(
 
 
 def _results(
-    published: Publication, declarations: Declarations
+    published: Publication, declarations: Declarations, *, with_preview: bool
 ) -> Iterator[dg.MaterializeResult[None]]:
     catalog = published.catalog
     for name in declarations.views:
         if name in published.missing:
             yield dg.MaterializeResult(asset_key=[GROUP, name], metadata={NOT_LOADED: True})
             continue
-        metadata: dict[str, Any] = {
-            "dagster/row_count": catalog.stores[name].rows,
-            "preview": dg.MetadataValue.md(_preview(published, name)),
-        }
+        metadata: dict[str, Any] = {"dagster/row_count": catalog.stores[name].rows}
+        if with_preview:
+            metadata["preview"] = dg.MetadataValue.md(_preview(published, name))
         as_of = catalog.views[name].data_as_of
         if as_of is not None:
             metadata["data as of"] = dg.MetadataValue.timestamp(as_of)

@@ -30,6 +30,7 @@ from serving.view_files import (
     write_view,
 )
 from serving.view_layers import follow_scope, follow_view
+from serving.warehouse import read_warehouse
 
 Progress = Callable[[str, int, int], None]
 _UNPROVEN: Origins = MappingProxyType({})
@@ -182,10 +183,8 @@ def _catalog_agent(
 
 def _connect(warehouse: Path) -> duckdb.DuckDBPyConnection:
     try:
-        connection = duckdb.connect(str(warehouse), read_only=True)
+        return read_warehouse(warehouse)
     except duckdb.Error as error:
         raise PublishError(
             "the warehouse is open for writing elsewhere; publish after the load has ended"
         ) from error
-    connection.execute("set timezone = 'UTC'")
-    return connection

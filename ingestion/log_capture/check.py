@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
 import psycopg
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict
@@ -26,7 +25,7 @@ from ingestion.log_capture.publication import (
 from ingestion.log_capture.slot import Live, SlotHealth, open_connection, read_slot, scalar
 from ingestion.spec import SqlDatabaseSource
 from ingestion.status import still_served
-from ingestion.warehouse import warehouse_path, writing
+from ingestion.warehouse import reading, warehouse_path, writing
 
 FIRST_VERSION = 15
 _PROPOSED_ROLE = "grounded_reader"
@@ -242,7 +241,7 @@ def _watermark(home: Path, source: str) -> datetime | None:
     """The instant up to which all tables of the source are complete."""
     if not warehouse_path(home).exists():
         return None
-    with writing(home) as path, duckdb.connect(str(path), read_only=True) as warehouse:
+    with writing(home) as path, reading(path) as warehouse:
         there = warehouse.execute(
             "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
             [source, WATERMARKS],

@@ -17,7 +17,7 @@ import duckdb
 from ingestion.batch import QUARANTINE
 from ingestion.names import LOAD_ID
 from ingestion.vanished import quoted
-from ingestion.warehouse import warehouse_path, writing
+from ingestion.warehouse import reading, warehouse_path, writing
 
 POSITIONS = "_positions"
 
@@ -79,7 +79,7 @@ def held_positions(home: Path, source: str) -> dict[str, Held]:
     """Return how far raw is, by table; a table that must be read anew is left out."""
     if not warehouse_path(home).exists():
         return {}
-    with writing(home) as path, duckdb.connect(str(path), read_only=True) as connection:
+    with writing(home) as path, reading(path) as connection:
         if not _has(connection, source, POSITIONS):
             return {}
         newest_first = connection.execute(

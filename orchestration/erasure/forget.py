@@ -27,7 +27,7 @@ from ingestion.erasure.relations import (
 )
 from ingestion.erasure.rewrite import rewrite
 from ingestion.erasure.sweep import sweep_tables
-from ingestion.warehouse import WAIT_S, warehouse_path, writing
+from ingestion.warehouse import WAIT_S, reading, warehouse_path, writing
 from orchestration.erasure import cleaning
 from orchestration.erasure.journal import (
     Journal,
@@ -249,7 +249,7 @@ def _found(
     told = progress.note if progress else None
     with (
         writing(settings.home, on_wait=told) as path,
-        duckdb.connect(str(path), read_only=True) as connection,
+        reading(path) as connection,
     ):
         return find_person(connection, relations, rule.person, marks)
 

@@ -5,14 +5,13 @@ values that were found -> public columns of raw -> those that these hold
 
 from collections.abc import Collection
 
-import duckdb
-
 from serving.identifiers import quoted
 from serving.leak_scan.folding import folded, joined
 from serving.leak_scan.loads import relation
 from serving.leak_scan.page import page_of
 from serving.leak_scan.search_set import Entry, SearchSet
 from serving.leak_scan.values import PersonalValues, ValueColumn
+from serving.warehouse import read_warehouse
 
 # What is never an ordinary word stays a leak, also where somebody wrote it into a public column.
 ORDINARY = frozenset({"name", "address", "birth_date", "identifier"})
@@ -35,7 +34,7 @@ def also_public(search: SearchSet, entries: Collection[Entry]) -> set[Entry]:
     ]
     narrow = SearchSet(PersonalValues(tuple(columns)))
     found: set[int] = set()
-    with search.warehouse() as path, duckdb.connect(str(path), read_only=True) as connection:
+    with search.warehouse() as path, read_warehouse(path) as connection:
         for table, column in search.public:
             result = connection.execute(
                 f"select distinct {quoted(column)}::varchar from {relation(table)} "

@@ -16,6 +16,7 @@ from serving.declarations import Declarations
 from serving.identifiers import quoted
 from serving.leak_scan.loads import Loads, relation
 from serving.leak_scan.rules import PUBLIC, ScanRule
+from serving.warehouse import read_warehouse
 
 _BATCH_ROWS = 100_000
 _NESTED = ("STRUCT", "MAP", "UNION", "[", "JSON")
@@ -72,7 +73,7 @@ def personal_values(
     rows of loads that were read before, and takes those that are read now.
     """
     columns, public = [], []
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
+    with read_warehouse(warehouse) as connection:
         there = _raw_columns(connection)
         for name, source in declarations.sources.items():
             where = loads.unread(connection, name, there) if loads else ""

@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import median as middle
 from typing import Any
 
+from psycopg.sql import SQL, Identifier
+
 from ingestion.demo import down, up
 from ingestion.demo.shop import as_owner
 from ingestion.demo.state import Layout, load
@@ -27,13 +29,27 @@ from tests.benchmarks.results import Figure, publish
 from tests.grounded import COMMAND, ROOT, environment
 from tests.servers import server_folder
 
+MORE_CUSTOMERS = """
+insert into customers
+select new_id, full_name || ' ' || word, word || '@mail.example',
+    '+4930' || lpad(new_id::text, 8, '0'), street, postcode, city, country, birth_date,
+    marketing_opt_in, created_at, now()
+from (
+    select %(last)s + number as new_id, 1 + number %% %(last)s as sample_id,
+        translate((%(last)s + number)::text, '0123456789', 'abdefgikno') as word
+    from generate_series(1, %(more)s) as number
+) as more
+join customers on id = sample_id
+"""
 MORE_ORDERS = """
 insert into orders
-select %(first)s + number, customer_id, 'paid', 'web', currency, items,
+select %(last)s + number, customers.id, 'paid', 'web', currency, items,
     placed_at + number * interval '1 second', now()
 from generate_series(1, %(more)s) as number
-join lateral (select * from orders where id = 1 + number %% %(first)s) as sample on true
+join orders as sample on sample.id = 1 + number %% %(last)s
+join customers on customers.id = 1 + number %% %(customers)s
 """
+ORDERS_OF_A_CUSTOMER = 10
 WARM_UP = 5
 # The agent may call 600 times a minute.
 LOOK_S = 0.12
@@ -61,7 +77,7 @@ def main() -> None:
     with server_folder() as home:
         up(home, scale=0.2)
         try:
-            _more_orders(home, options.rows)
+            more_orders(home, options.rows)
             figures = measured(home, options.commits, options.rate, options.rows)
         finally:
             down(home)
@@ -199,18 +215,24 @@ def _figures(done: Commits, told: list[dict[str, Any]], rate: float) -> list[Fig
     return figures
 
 
-def _more_orders(home: Path, rows: int) -> None:
+def more_orders(home: Path, rows: int) -> None:
+    """Let the demo's shop have so many orders, and a customer for each ten of them."""
     state = load(Layout.of(home))
     assert state is not None
+    customers = rows // ORDERS_OF_A_CUSTOMER
     with as_owner(state) as shop:
-        found = shop.execute("select max(id), count(*) from orders").fetchone()
-        assert found is not None
-        first, count = found
-        if rows > count:
-            shop.execute(MORE_ORDERS, {"first": first, "more": rows - count})
+        for table, statement, count in (
+            ("customers", MORE_CUSTOMERS, customers),
+            ("orders", MORE_ORDERS, rows),
+        ):
+            query = SQL("select max(id) from {}").format(Identifier(table))
+            found = shop.execute(query).fetchone()
+            assert found is not None
+            given = {"last": found[0], "more": count - found[0], "customers": customers}
+            shop.execute(statement, given)
         shop.commit()
         shop.autocommit = True
-        shop.execute("analyze orders")
+        shop.execute("analyze customers, orders")
 
 
 if __name__ == "__main__":

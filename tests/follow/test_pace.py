@@ -46,6 +46,11 @@ class Script:
         self.asked.append(("follow", *sorted(tables)))
         return self.follows.popleft() if self.follows else Ended([], True)
 
+    def rest(self) -> None:
+        """Nothing is held."""
+
+    give_way = rest
+
     def run_in_full(self) -> Ended:
         self.asked.append(("full",))
         return self.fulls.popleft() if self.fulls else Ended([], True)

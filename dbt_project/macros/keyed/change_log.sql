@@ -146,8 +146,8 @@
     {%- call statement('keyed') -%}{{ statements }}{%- endcall -%}
 {%- endmacro %}
 
-{# Say how far the model has come. #}
-{% macro keyed_note(node, leaves) -%}
+{# What says how far the model has come. #}
+{% macro keyed_noting(node, leaves) -%}
     {%- set statements -%}
         delete from changes.positions where name = '{{ node.name }}';
         {%- for leaf in leaves | unique(attribute='name') if leaf.kind != 'unknown' %}
@@ -163,7 +163,7 @@
         {%- endif %}
         {%- endfor %}
     {%- endset -%}
-    {%- do keyed_run(statements) -%}
+    {{ return(statements) }}
 {%- endmacro %}
 
 {# Whether the masks in the warehouse were made by statements of this hash, and nobody has made others

@@ -32,21 +32,27 @@
     {%- set is_other = made_by.held != made_by.fingerprint -%}
     {%- if should_full_refresh() or existing is none or not existing.is_table or is_other -%}
         {%- do keyed_replace(existing, target, declared, made_by.fingerprint) -%}
-        {%- do keyed_note(model, leaves) -%}
+        {%- do keyed_run(keyed_noting(model, leaves)) -%}
         {%- do persist_docs(target, model) -%}
     {%- else -%}
         {%- set now = keyed_state(model, leaves) -%}
-        {%- set mode = keyed_mode(declared, leaves, now) -%}
-        {%- if mode == 'unchanged' -%}
-            {%- do store_raw_result('main', message='unchanged', code='UNCHANGED', rows_affected='0') -%}
-        {%- else -%}
-            {%- do keyed_prepare(mode, target, declared) -%}
-            {%- do keyed_check(target, declared) -%}
-            {%- do keyed_merge(mode, target, declared) -%}
+        {%- set way = keyed_way(declared, leaves, now) -%}
+        {%- set count = 0 -%}
+        {%- set ending = [] -%}
+        {%- if way.mode != 'unchanged' -%}
+            {%- do keyed_prepare(way, target, declared) -%}
+            {%- set count = keyed_check(target, declared) -%}
+            {%- do ending.append(keyed_merge(way, target, declared)) -%}
         {%- endif -%}
         {%- if now.has_moved -%}
-            {%- do keyed_note(model, leaves) -%}
+            {%- do ending.append(keyed_noting(model, leaves)) -%}
         {%- endif -%}
+        {%- if ending -%}
+            {%- do keyed_run(ending | join('\n')) -%}
+        {%- endif -%}
+        {%- do store_raw_result(
+            'main', message=way.mode ~ ' ' ~ count, code=way.mode | upper, rows_affected=count | string
+        ) -%}
     {%- endif -%}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}

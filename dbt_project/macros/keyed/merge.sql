@@ -14,10 +14,11 @@
     {%- do keyed_run(statements) -%}
 {%- endmacro %}
 
-{# How the table is brought up to date: `unchanged`, `keys` (now in keyed_keys) or `whole`. #}
-{% macro keyed_mode(declared, leaves, now) -%}
+{# How the table is brought up to date: `unchanged`, `whole` or by `keys`, which are in keyed_keys
+   then; with them as literals, which take the column's type, and whether NULL is among them. #}
+{% macro keyed_way(declared, leaves, now) -%}
     {%- if env_var('GROUNDED_COMPARE_IN_FULL', '') -%}
-        {{ return('whole') }}
+        {{ return({'mode': 'whole'}) }}
     {%- endif -%}
     {%- set told = {'is_whole': false} -%}
     {%- set queries = [] -%}
@@ -36,12 +37,14 @@
         {%- endif -%}
     {%- endfor -%}
     {%- if told.is_whole -%}
-        {{ return('whole') }}
+        {{ return({'mode': 'whole'}) }}
     {%- elif not queries and not others -%}
-        {{ return('unchanged') }}
+        {{ return({'mode': 'unchanged'}) }}
     {%- endif -%}
     {%- set by = declared.by -%}
-    {%- set statements -%}
+    {%- set found = "(select count(*) from keyed_keys)" -%}
+    {%- set most = "(select " ~ declared.most_keys ~ " * count(*) from " ~ this ~ ")" -%}
+    {%- set query -%}
         create or replace temp table keyed_keys as
         select distinct {{ by }} from (
             {%- for query in queries %}
@@ -50,12 +53,19 @@
             select null as {{ by }} where false
             {%- endfor %}
         ) as changed;
-    {%- endset -%}
-    {%- do keyed_run(statements) -%}
-    {%- set query -%}
         select
-            (select count(*) from keyed_keys),
-            (select count(*) from {{ this }})
+            {{ found }},
+            {{ found }} > {{ most }},
+            (
+                select coalesce(bool_or({{ by }} is null), false) from keyed_keys
+            ),
+            (
+                select string_agg(
+                    '''' || replace(cast({{ by }} as varchar), '''', '''''') || '''', ', '
+                )
+                from keyed_keys
+                where {{ found }} <= {{ most }}
+            )
             {%- for name, after in others %},
             exists (
                 select 1 from {{ name.split('.') | map('tojson') | join('.') }}
@@ -66,25 +76,26 @@
             )
             {%- endfor %}
     {%- endset -%}
-    {%- set counted = keyed_rows(query)[0] -%}
-    {%- if true in counted[2:] -%}
-        {{ return('whole') }}
-    {%- elif counted[0] == 0 -%}
-        {{ return('unchanged') }}
-    {%- elif counted[0] > declared.most_keys * counted[1] -%}
-        {{ return('whole') }}
+    {%- set row = keyed_rows(query)[0] -%}
+    {%- set count, is_most, has_null, constants = row[:4] -%}
+    {%- if true in row[4:] -%}
+        {{ return({'mode': 'whole'}) }}
+    {%- elif count == 0 -%}
+        {{ return({'mode': 'unchanged'}) }}
+    {%- elif is_most -%}
+        {{ return({'mode': 'whole'}) }}
     {%- endif -%}
-    {{ return('keys') }}
+    {{ return({'mode': 'keys', 'has_null': has_null, 'constants': constants or 'null'}) }}
 {%- endmacro %}
 
 {# Make what the rows are now (keyed_fresh), those of them that are not in the table as they are
    (keyed_new), and the keys of what must leave the table (keyed_left). #}
-{% macro keyed_prepare(mode, target, declared) -%}
+{% macro keyed_prepare(way, target, declared) -%}
     {%- set key = declared.unique_key -%}
-    {%- set old = 'keyed_old' if mode == 'keys' else target -%}
+    {%- set old = 'keyed_old' if way.mode == 'keys' else target -%}
     {%- set statements -%}
-        {%- if mode == 'keys' -%}
-            {%- set narrowed = keyed_narrowed(declared) -%}
+        {%- if way.mode == 'keys' -%}
+            {%- set narrowed = keyed_narrowed(way, declared) -%}
             {{ narrowed.statements }}
             {{ keyed_fresh(target, narrowed.query) }}
             create or replace temp table keyed_old as
@@ -117,8 +128,7 @@
 
 {# The query over those rows of its inputs alone that matter to the keys. The keys are written out
    for a view, as the engine moves constants into it, and a join not. #}
-{% macro keyed_narrowed(declared) -%}
-    {%- set constants, has_null = keyed_constants(declared.by) -%}
+{% macro keyed_narrowed(way, declared) -%}
     {%- set told = {'query': compiled_code, 'statements': ''} -%}
     {%- set narrowed = [] -%}
     {%- for name, column in declared.inputs.items() if '.' not in column -%}
@@ -135,11 +145,11 @@
             database='temp', schema='main', identifier=relation.identifier
         ) -%}
         {%- set is_view = input.resource_type == 'model' and input.config.materialized == 'view' -%}
-        {%- set chosen = constants if is_view else 'select ' ~ declared.by ~ ' from keyed_keys' -%}
+        {%- set chosen = way.constants if is_view else 'select ' ~ declared.by ~ ' from keyed_keys' -%}
         {%- set statement -%}
             create or replace temp table {{ adapter.quote(relation.identifier) }} as
             select * from {{ relation }} where {{ column }} in ({{ chosen }})
-            {%- if has_null %} or {{ column }} is null{% endif %};
+            {%- if way.has_null %} or {{ column }} is null{% endif %};
         {%- endset -%}
         {%- do told.update({
             'query': told.query | replace(relation | string, narrow | string),
@@ -149,23 +159,8 @@
     {{ return(told) }}
 {%- endmacro %}
 
-{# The keys as a list of literals, which take the column's type, and whether NULL is among them. #}
-{% macro keyed_constants(by) -%}
-    {%- set query -%}
-        select
-            coalesce(
-                string_agg(
-                    '''' || replace(cast({{ by }} as varchar), '''', '''''') || '''', ', '
-                ),
-                'null'
-            ),
-            coalesce(bool_or({{ by }} is null), false)
-        from keyed_keys
-    {%- endset -%}
-    {{ return(keyed_rows(query)[0]) }}
-{%- endmacro %}
-
-{# Run on what changed the tests that dbt runs on the whole; a failure leaves the table as it was. #}
+{# Run on what changed the tests that dbt runs on the whole; a failure leaves the table as it was.
+   Returns how many rows leave or come. #}
 {% macro keyed_check(target, declared) -%}
     {%- set key = declared.unique_key -%}
     {%- set checks = [
@@ -186,19 +181,25 @@
         {%- endif -%}
     {%- endfor -%}
     {%- set query -%}
-        {%- for name, sql in checks %}
-        {% if not loop.first %}union all{% endif %}
-        select '{{ name }}' as name where exists (select 1 from ({{ sql }}) as failing)
-        {%- endfor %}
+        select
+            (select count(*) from keyed_left)
+            {%- for name, sql in checks %},
+            exists (select 1 from ({{ sql }}) as failing)
+            {%- endfor %}
     {%- endset -%}
-    {%- set failed = keyed_rows(query) | map('first') | list -%}
+    {%- set row = keyed_rows(query)[0] -%}
+    {%- set failed = [] -%}
+    {%- for name, sql in checks -%}
+        {%- if row[loop.index] -%}{%- do failed.append(name) -%}{%- endif -%}
+    {%- endfor -%}
     {%- if failed -%}
         {{ exceptions.raise_compiler_error(model.name ~ ': ' ~ failed | join(', ')) }}
     {%- endif -%}
+    {{ return(row[0]) }}
 {%- endmacro %}
 
 {# Bring the table and its change log to what is prepared. #}
-{% macro keyed_merge(mode, target, declared) -%}
+{% macro keyed_merge(way, target, declared) -%}
     {%- set log = 'changes.' ~ adapter.quote(model.name) -%}
     {%- set key = declared.unique_key -%}
     {%- set kept = declared.kept | join(', ') -%}
@@ -207,7 +208,7 @@
         update changes.models set last_seq = last_seq + 1
         where name = '{{ model.name }}' and exists (select 1 from keyed_left);
         insert into {{ log }}
-        select {{ last }}, {{ kept }} from {{ target }}
+        select {{ last }}, {{ kept }} from {{ 'keyed_old' if way.mode == 'keys' else target }}
         where {{ key }} in (select {{ key }} from keyed_left)
         union
         select {{ last }}, {{ kept }} from keyed_new;
@@ -216,13 +217,11 @@
         update changes.models set first_seq = greatest(first_seq, last_seq - {{ keyed_kept_merges() }} + 1)
         where name = '{{ model.name }}' and first_seq < last_seq - {{ keyed_kept_merges() }} + 1;
         insert into {{ target }} select * from keyed_new;
+        drop table keyed_fresh;
+        drop table keyed_new;
+        drop table keyed_left;
     {%- endset -%}
-    {%- do keyed_run(statements) -%}
-    {%- set count = keyed_rows('select count(*) from keyed_left')[0][0] -%}
-    {%- do store_raw_result(
-        'main', message=mode ~ ' ' ~ count, code=mode | upper, rows_affected=count | string
-    ) -%}
-    {%- do keyed_run('drop table keyed_fresh; drop table keyed_new; drop table keyed_left') -%}
+    {{ return(statements) }}
 {%- endmacro %}
 
 {# Of so many merges the keys stay known; who has not followed for longer compares the whole. #}

@@ -6,7 +6,7 @@
         'key': pseudonym('customer_id', 'customer', 'cus'),
         'inputs': {
             'dim_customers': 'customer_id',
-            'fct_orders': 'customer_id',
+            'customer_orders': 'customer_id',
         },
     }},
 ) }}
@@ -31,12 +31,11 @@ orders_per_customer as (
 
     select
         customer_id,
-        count(*) as order_count,
-        sum(case when is_revenue then total end) as lifetime_value,
-        min(placed_at) as first_order_at,
-        max(placed_at) as last_order_at
-    from {{ ref('fct_orders') }}
-    group by customer_id
+        order_count,
+        revenue,
+        first_order_at,
+        last_order_at
+    from {{ ref('customer_orders') }}
 
 )
 
@@ -52,7 +51,7 @@ select
     customers.marketing_opt_in,
     coalesce(orders_per_customer.order_count, 0) as order_count,
     coalesce(
-        {{ dbt.safe_cast('orders_per_customer.lifetime_value', 'decimal(18, 2)') }}, 0
+        {{ dbt.safe_cast('orders_per_customer.revenue', 'decimal(18, 2)') }}, 0
     ) as lifetime_value,
     orders_per_customer.first_order_at,
     orders_per_customer.last_order_at,

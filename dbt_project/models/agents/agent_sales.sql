@@ -13,15 +13,13 @@ with customers as (
 
 ),
 
-revenue_per_customer as (
+orders_per_customer as (
 
     select
         customer_id,
-        count(*) as order_count,
-        sum(total) as revenue
-    from {{ ref('fct_orders') }}
-    where is_revenue
-    group by customer_id
+        revenue_order_count,
+        revenue
+    from {{ ref('customer_orders') }}
 
 )
 
@@ -30,12 +28,12 @@ select
     customers.country,
     customers.age_band,
     count(distinct customers.customer_id) as customer_count,
-    {{ dbt.safe_cast('coalesce(sum(revenue_per_customer.order_count), 0)', 'bigint') }}
+    {{ dbt.safe_cast('coalesce(sum(orders_per_customer.revenue_order_count), 0)', 'bigint') }}
         as order_count,
-    {{ dbt.safe_cast('coalesce(sum(revenue_per_customer.revenue), 0)', 'decimal(18, 2)') }}
+    {{ dbt.safe_cast('coalesce(sum(orders_per_customer.revenue), 0)', 'decimal(18, 2)') }}
         as revenue
 from customers
-left join revenue_per_customer
-    on customers.customer_id = revenue_per_customer.customer_id
+left join orders_per_customer
+    on customers.customer_id = orders_per_customer.customer_id
 group by customers.country, customers.age_band
 {{ min_group('customers.customer_id') }}
