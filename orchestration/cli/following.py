@@ -20,7 +20,7 @@ from orchestration.warm import Warm
 _LISTEN_S = 0.5
 
 
-class _Problems:
+class Problems:
     """Of a run's progress only what went wrong is told: a line an asset would hide it."""
 
     def note(self, message: str) -> None:
@@ -58,7 +58,7 @@ def follow_sources(
         with open_instance(settings.home) as instance:
             Follower(
                 settings,
-                Warm(settings, instance, _Problems()),
+                Warm(settings, instance, Problems()),
                 tell,
                 sources=sources,
                 full_every=timedelta(minutes=full_every_minutes),

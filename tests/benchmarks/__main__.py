@@ -2,6 +2,7 @@
 
 machine and versions -> each benchmark in a process of its own -> data/bench/NAME.jsonl, tables
                                                                -> data/bench/latest.jsonl, all
+                                                               -> the README's table
 """
 
 import argparse
@@ -13,6 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+
+from tests.benchmarks.plots import draw
+from tests.benchmarks.summary import read, table
 
 FOLDER = Path("data/bench")
 MEASURED_WITH = ("duckdb", "dlt", "dbt-core", "dagster", "lancedb", "pyarrow", "numpy", "mcp")
@@ -37,6 +41,8 @@ BENCHES: Mapping[str, Bench] = {
     "serving": Bench("serving"),
     "load": Bench("load", quick=("--seconds", "20"), full=("--real-runs",)),
     "mcp": Bench("mcp"),
+    "cycles": Bench("cycles", full=("--rows", "10000", "100000", "1000000", "10000000")),
+    "memory": Bench("cycles", quick=("--cycles", "100"), full=("--cycles", "10000")),
     "following": Bench("following", quick=("--commits", "100")),
     "publishing": Bench("publishing", full=("--rows", "100000", "1000000", "10000000")),
 }
@@ -55,6 +61,9 @@ def main() -> int:
     results = (FOLDER / f"{name}.jsonl" for name in BENCHES)
     latest = "".join(file.read_text(encoding="utf-8") for file in results if file.exists())
     (FOLDER / "latest.jsonl").write_text(latest, encoding="utf-8")
+    figures = read(FOLDER / "latest.jsonl")
+    drawn = [f"drawn: {path}" for path in draw(figures)]
+    sys.stdout.write("\n".join(["", *table(figures), *drawn, ""]))
     if failed:
         sys.stderr.write(f"failed: {', '.join(failed)}\n")
     return 1 if failed else 0

@@ -22,6 +22,7 @@ from tests.load_world import publish as publish_generation
 from tests.serving_process import serving
 
 REVISION = "2026-07-28"
+CLIENTS = (1, 8, 64)
 EMPTY = """
 import sys
 import uvicorn
@@ -54,7 +55,7 @@ def main() -> None:
             table = {"table": "agent_orders"}
             measure(loads, "grounded", port, "lookup", table, token, options.seconds)
     figures = []
-    for clients in (1, 32):
+    for clients in CLIENTS:
         bench = f"MCP over HTTP, {clients} clients"
         empty, own = loads["the SDK's empty tool", clients], loads["grounded", clients]
         figures += told(bench, "the SDK's empty tool", empty) + told(bench, "grounded", own)
@@ -72,7 +73,7 @@ def measure(
     token: str,
     seconds: float,
 ) -> None:
-    """Call a tool with ever other values, by one client and by 32, after a warm-up."""
+    """Call a tool with ever other values, by one client and by more, after a warm-up."""
 
     def ask(chance: random.Random) -> Question:
         params = {
@@ -95,7 +96,7 @@ def measure(
         )
 
     asyncio.run(generate(port, [ask] * 8, after(seconds)))
-    for clients in (1, 32):
+    for clients in CLIENTS:
         loads[subject, clients] = asyncio.run(generate(port, [ask] * clients, after(seconds)))
 
 
