@@ -1,7 +1,8 @@
 """A snapshot that holds an erased person goes, with its bytes, whoever reads it."""
 
 import os
-import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,15 @@ from serving.snapshot_store import current_id, open_snapshot, snapshot_ids, with
 from tests.serving.conftest import connected, declared, home, publish, published
 
 __all__ = ["connected", "home", "published"]
+READER = """
+import sys
+from pathlib import Path
+from serving.opened import Snapshots
+
+with Snapshots(Path(sys.argv[1]), None).lease(sys.argv[2]):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
 COUNT = "select count(*) as n from agent_orders"
 
 
@@ -83,18 +93,17 @@ def test_a_reader_that_does_not_end_finds_its_files_empty(home: Path) -> None:
 
 def test_a_reader_of_another_process_is_seen_and_one_that_died_is_not(home: Path) -> None:
     old = current_id(home)
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with Snapshots(home, lambda: (_ for _ in ()).throw(AssertionError)).lease(old):
-            os.write(write, b"open")
-            signal.pause()
-    os.read(read, 4)
-    second = publish_fresh(home)
-    third = publish_fresh(home)
-    assert withdraw(home, [old], patience_s=0).forced == [old]
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    with subprocess.Popen(
+        [sys.executable, "-c", READER, str(home), old],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        assert reader.stdout is not None and reader.stdout.readline() == "open\n"
+        second = publish_fresh(home)
+        third = publish_fresh(home)
+        assert withdraw(home, [old], patience_s=0).forced == [old]
+        reader.kill()
     assert withdraw(home, [second], patience_s=0).forced == []
     assert snapshot_ids(home) == [third]
 

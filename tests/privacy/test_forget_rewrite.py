@@ -1,7 +1,8 @@
 """The rewritten warehouse holds what is live and no byte of what was deleted."""
 
-import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -11,6 +12,31 @@ from ingestion.erasure.rewrite import rewrite
 from ingestion.errors import RewriteFailed
 
 CANARY = "Quenby-Harrow-canary"
+HOLDER = """
+import sys
+import duckdb
+with duckdb.connect(sys.argv[1]):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+# Dies at the n-th touch of a file of the warehouse.
+REWRITER = """
+import os, signal, sys
+from pathlib import Path
+from ingestion.erasure.rewrite import rewrite
+
+warehouse, left = Path(sys.argv[1]), int(sys.argv[2])
+
+def touch(event, arguments):
+    global left
+    if event in ("open", "os.rename", "os.remove") and "warehouse" in str(arguments[0]):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(touch)
+rewrite(warehouse)
+"""
 
 
 @pytest.fixture
@@ -53,44 +79,26 @@ def test_deleted_bytes_are_gone_and_the_rest_is_as_it_was(warehouse: Path) -> No
 
 
 def test_a_warehouse_that_is_open_elsewhere_is_left_as_it_was(warehouse: Path) -> None:
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with duckdb.connect(str(warehouse)):
-            os.write(write, b"open")
-            signal.pause()
-    try:
-        os.read(read, 4)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(warehouse)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "open\n"
         before = warehouse.read_bytes()
         with pytest.raises(RewriteFailed, match="as it was"):
             rewrite(warehouse)
         assert warehouse.read_bytes() == before
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        holder.kill()
     rewrite(warehouse)
 
 
 def test_killed_at_any_touch_of_a_file_the_warehouse_is_whole(warehouse: Path) -> None:
-    import sys
-
     kills = 0
     for last in range(1, 40):
-        child = os.fork()
-        if child == 0:
-            touches = 0
-
-            def touch(event: str, arguments: tuple[object, ...], last: int = last) -> None:
-                nonlocal touches
-                if event in ("open", "os.rename", "os.remove") and "warehouse" in str(arguments[0]):
-                    touches += 1
-                    if touches == last:
-                        os.kill(os.getpid(), signal.SIGKILL)
-
-            sys.addaudithook(touch)
-            rewrite(warehouse)
-            os._exit(0)
-        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        command = [sys.executable, "-c", REWRITER, str(warehouse), str(last)]
+        ended = subprocess.run(command, check=False).returncode
         with duckdb.connect(str(warehouse), read_only=True) as connection:
             assert connection.execute("select count(*) from shop.t").fetchall() == [(5000,)]
         if ended == 0:
