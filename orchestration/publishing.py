@@ -80,7 +80,7 @@ def publish(
     on_wait: Callable[[str], None] | None = None,
     is_fresh: bool = False,
     cycle: Cycle | None = None,
-    full_scan: bool = False,
+    in_full: bool = False,
 ) -> Publication:
     """Build a candidate, check it and promote it when nothing blocks.
 
@@ -90,13 +90,14 @@ def publish(
 
     A ``cycle`` is kept by a process that publishes again and again: what its last snapshot was
     found to be is not read again, and of the personal values those of new loads alone are read.
-    ``full_scan`` reads all the same, as a publish without a cycle does.
+    ``in_full`` reads all the same, and tidies what many small publishes left, as a publish without
+    a cycle does.
 
     PublicationRefused when a raw column has no class or the proof does not hold: then nothing is
     built. PublishError when the candidate is not sound in itself.
     """
     kept = cycle or Cycle()
-    if is_fresh or full_scan:
+    if is_fresh or in_full:
         kept.restart()
     try:
         return _publish(
@@ -108,7 +109,8 @@ def publish(
             on_progress=on_progress,
             on_wait=on_wait,
             is_fresh=is_fresh,
-            is_warm=cycle is not None,
+            is_warm=cycle is not None and not in_full,
+            spacing=timedelta(0) if cycle is None else WARM_SPACING,
             cycle=kept,
         )
     except BaseException:
@@ -127,6 +129,7 @@ def _publish(
     on_wait: Callable[[str], None] | None,
     is_fresh: bool,
     is_warm: bool,
+    spacing: timedelta,
     cycle: Cycle,
 ) -> Publication:
     known = cycle.begin(home, declarations, keys)
@@ -138,7 +141,12 @@ def _publish(
         if not all(finding.passed for finding in first.values()):
             raise PublicationRefused(first)
         candidate = snapshot.export_views(
-            home, available, on_progress, is_fresh=is_fresh, origins=column_origins(proof)
+            home,
+            available,
+            on_progress,
+            is_fresh=is_fresh,
+            is_warm=is_warm,
+            origins=column_origins(proof),
         )
         try:
             values = cycle.values(warehouse, declarations, partial(writing, home), keys)
@@ -170,7 +178,6 @@ def _publish(
         snapshot.discard(candidate)
         raise
     cycle.promoted(catalog.snapshot_id)
-    spacing = WARM_SPACING if is_warm else timedelta(0)
     expired = snapshot.expire(home, KEEP_SNAPSHOTS, spacing=spacing)
     folder = snapshot.open_snapshot(home, catalog.snapshot_id)[0]
     return Publication(catalog, folder, findings, missing, expired)

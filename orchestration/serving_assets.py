@@ -77,6 +77,7 @@ def serving_assets(
                 on_wait=context.log.info,
                 is_fresh=is_fresh,
                 cycle=cycle,
+                in_full=kept is None,
             )
         except PublishError as error:
             raise dg.Failure(str(error), allow_retries=False) from None

@@ -42,12 +42,12 @@ def followed(
     filters: Mapping[str, str],
     published: Mapping[str, Store],
     told: Told | None,
-    day: str,
+    day: str | None,
 ) -> Followed | str:
     """Return what can be followed, or why the view has to be written whole.
 
     ``shapes`` and ``published`` are by agent, the view before any filter under an empty name;
-    ``day`` is the candidate's id.
+    ``day`` is the candidate's id, where layers of an earlier day are to end.
     """
     if told is None:
         return "its model does not tell its changes"
@@ -68,7 +68,7 @@ def _from(
     scopes: Mapping[str, Store],
     filters: Mapping[str, str],
     told: Told,
-    day: str,
+    day: str | None,
 ) -> Followed | str:
     since = whole.position
     if since is None or since.generation != told.position.generation:
@@ -76,7 +76,7 @@ def _from(
     if any(store.position != since for store in scopes.values()):
         return "its agents' files are of another state"
     layered = [store for store in (whole, *scopes.values()) if store.layer is not None]
-    if any(store.written_in[:_DAY] != day[:_DAY] for store in layered):
+    if day and any(store.written_in[:_DAY] != day[:_DAY] for store in layered):
         return "it is a new day"
     if since == told.position:
         return Followed(whole, scopes, since, told.position)

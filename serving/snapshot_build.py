@@ -43,11 +43,14 @@ def export_views(
     on_progress: Progress | None = None,
     *,
     is_fresh: bool = False,
+    is_warm: bool = False,
     origins: Origins = _UNPROVEN,
 ) -> Candidate:
     """Write every view for every scope into a new candidate; ``is_fresh`` shares no file.
 
     Of a keyed view that tells its changes the changed rows alone are read and written, into layers.
+    Layered files of an earlier day are written whole, but by publishes that are to take no time
+    (``is_warm``).
 
     ``origins`` tell of each column where it comes from, for the catalog.
 
@@ -57,7 +60,9 @@ def export_views(
     candidate = new_candidate(home)
     try:
         previous = None if is_fresh else published_files(home)
-        catalog = _Export(candidate, declarations, previous, origins, on_progress).catalog()
+        day = None if is_warm else candidate.snapshot_id
+        export = _Export(candidate, declarations, previous, origins, day, on_progress)
+        catalog = export.catalog()
         (candidate.folder / DRAFT_FILE).write_text(catalog.model_dump_json(), encoding="utf-8")
     except BaseException:
         discard(candidate)
@@ -74,12 +79,14 @@ class _Export:
         declarations: Declarations,
         previous: PublishedFiles | None,
         origins: Origins,
+        day: str | None,
         on_progress: Progress | None,
     ) -> None:
         self._candidate = candidate
         self._declarations = declarations
         self._previous = previous
         self._origins = origins
+        self._day = day
         self._on_progress = on_progress
         self._scopes = _scopes(declarations)
         self._done = 0
@@ -140,8 +147,8 @@ class _Export:
         filters = {agent.name: agent.rows[view.name] for agent in agents if view.name in agent.rows}
         shapes = {name: shape_of(view, condition) for name, condition in filters.items()}
         published = self._previous.by_view.get(view.name, {}) if self._previous else {}
-        day = self._candidate.snapshot_id
-        return followed(view, {"": shape_of(view), **shapes}, filters, published, told, day)
+        shapes[""] = shape_of(view)
+        return followed(view, shapes, filters, published, told, self._day)
 
     def _scope(self, agent: DeclaredAgent, name: str) -> Store:
         view, whole, way = self._views[name], self._stores[name], self._followed.get(name)

@@ -185,11 +185,12 @@ def test_many_changes_a_new_day_and_few_rows_are_reasons_for_a_new_base(
 
     monkeypatch.setattr(layering, "_DAY", 8)
 
-    def way(day: str) -> object:
+    def way(day: str | None) -> object:
         return layering.followed(view, same, {}, published, told, day)
 
     assert isinstance(way(store.written_in), layering.Followed)
     assert way("20991231T000000Z-000000") == "it is a new day"
+    assert isinstance(way(None), layering.Followed)
     without = store.model_copy(update={"layer": None})
     published = {"": without, FILTERED: without}
     assert isinstance(way("20991231T000000Z-000000"), layering.Followed)

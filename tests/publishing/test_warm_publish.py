@@ -64,7 +64,7 @@ def load(home: Path, number: int, name: str, load_id: str) -> None:
     )
 
 
-def publish(home: Path, cycle: Cycle | None, *, full_scan: bool = False) -> Publication:
+def publish(home: Path, cycle: Cycle | None, *, in_full: bool = False) -> Publication:
     return publishing.publish(
         home,
         declared(),
@@ -72,7 +72,7 @@ def publish(home: Path, cycle: Cycle | None, *, full_scan: bool = False) -> Publ
         proof=NOTHING_WRONG,
         keys={"privacy key": b"a privacy key of this test alone"},
         cycle=cycle,
-        full_scan=full_scan,
+        in_full=in_full,
     )
 
 
@@ -122,13 +122,13 @@ def test_a_value_of_a_new_load_is_looked_for_at_once_and_a_late_load_too(
         assert f"layers/{VIEW}.duckdb: {VIEW}.body holds name in 1" in told
 
 
-def test_a_full_scan_finds_what_a_new_value_makes_of_an_old_text(model: KeyedModel) -> None:
+def test_a_in_full_finds_what_a_new_value_makes_of_an_old_text(model: KeyedModel) -> None:
     cycle = Cycle()
     publish(model.home, cycle)
     load(model.home, 2, NEW, "17001.1")
     say(model, "nobody")
     assert publish(model.home, cycle).blocking == []
-    told = " ".join(publish(model.home, cycle, full_scan=True).blocking)
+    told = " ".join(publish(model.home, cycle, in_full=True).blocking)
     assert f"views/{VIEW}.duckdb: {VIEW}.body holds name in 100" in told
 
 
