@@ -32,7 +32,7 @@ def writing(
     makes them wait in turn. Yields the warehouse's path.
     """
     path = warehouse_path(home)
-    if path in _KEPT:
+    if _is_kept(path):
         yield path
         return
     lock = _acquired(path, wait_s, on_wait)
@@ -47,7 +47,7 @@ def reading(path: Path) -> duckdb.DuckDBPyConnection:
 
     A process has one engine for a file: where it keeps one open that may write, that is read by.
     """
-    return duckdb.connect(str(path), read_only=path not in _KEPT)
+    return duckdb.connect(str(path), read_only=not _is_kept(path))
 
 
 class KeptOpen:
@@ -58,7 +58,7 @@ class KeptOpen:
     """
 
     def __init__(self, home: Path) -> None:
-        self._path = warehouse_path(home)
+        self._path = warehouse_path(home).resolve()
         self._lock: FileLock | None = None
         self._engine: duckdb.DuckDBPyConnection | None = None
 
@@ -97,6 +97,10 @@ class KeptOpen:
         until = time.monotonic() + _GIVE_WAY_S
         while wanted.exists() and time.monotonic() < until:
             time.sleep(0.02)
+
+
+def _is_kept(path: Path) -> bool:
+    return path.resolve() in _KEPT
 
 
 def _acquired(path: Path, wait_s: float, on_wait: Callable[[str], None] | None) -> FileLock:

@@ -13,6 +13,7 @@ import pytest
 
 from ingestion.demo import down
 from serving.errors import ErrorCode
+from tests.benchmarks.summary import ROWS
 from tests.grounded import COMMAND, ROOT, environment, grounded
 from tests.servers import server_folder
 
@@ -141,6 +142,18 @@ def test_the_mcp_configuration_is_a_command_that_exists() -> None:
     server = json.loads(example[1])["mcpServers"]["grounded"]
     assert server["command"].endswith(".venv/bin/grounded")
     assert grounded(Path(), *server["args"][:1], "--help").status == 0
+
+
+def test_the_table_of_figures_has_the_lines_that_the_suite_prints() -> None:
+    table = re.search(r"\| \| Grounded \| beside \|\n\|[-| ]+\|\n((?:\|.*\n)+)", README)
+    assert table is not None
+    said = [line.split(" | ")[0].removeprefix("| ") for line in table[1].splitlines()]
+    assert said == [row.says for row in ROWS]
+
+
+@pytest.mark.parametrize("picture", re.findall(r"!\[[\w ]+\]\((.*?)\)", README))
+def test_every_picture_is_there(picture: str) -> None:
+    assert (ROOT / picture).read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_error_code_is_documented() -> None:

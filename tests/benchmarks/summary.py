@@ -26,12 +26,9 @@ class Row:
 
 ROWS: Sequence[Row] = (
     Row("first load of 1,000,000 rows", r"extract and load 1,000,000 rows.*", "seconds"),
-    Row("second load, 1 % changed", r"second load, 10,000 rows changed.*", "seconds"),
     Row("log capture", "log capture into raw", "row changes"),
     Row("commit to answer, 1,000,000 rows, 100 changes a second", "commit to answer", "p50|p95"),
     Row("a cycle of 1,000 changes", r"a run, .* rows", "1,000 changed"),
-    Row("publish of 100 changes", r"publish, 1,000,000 rows, .*", "publish of changes"),
-    Row("leak scan", "leak scan", "seconds"),
     Row("one row by key, p50", "one row by key", "p50"),
     Row("a grouped statement, p50", "a grouped statement", "p50"),
     Row("hybrid search, p50", r"search .* chunks, .*", "p50"),
