@@ -102,6 +102,8 @@ class Warm:
             # To look for garbage among all that is kept takes 0.4 s, once in a few cycles.
             gc.collect()
             gc.freeze()
+            # The next full look comes once a quarter of what this one finds has come: soon.
+            gc.collect()
         forget_runs(self._instance)
         return ended
 
