@@ -10,7 +10,7 @@ half-written package can neither be loaded twice nor stop later loads.
 import logging
 import shutil
 from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -203,8 +203,7 @@ def _moved(
         held = stack.enter_context(duckdb.connect(str(warehouse)))
         if batch.folded.issuperset(names):
             held.execute(f"set global memory_limit = '{_folded_mb(pipeline, names)}MB'")
-            # The engine may stay for other steps.
-            stack.callback(held.execute, "reset global memory_limit")
+            stack.callback(_let_use_all_memory, held)
         refuse_lost(held, batch.source, loaded.intersection(names))
         if batch.anew - loaded:
             let_make_again(held, batch.source, pipeline)
@@ -216,6 +215,15 @@ def _moved(
         report = settle(held, spec, batch, names, info)
     _unfinished(home, batch.source).unlink()
     return report
+
+
+def _let_use_all_memory(held: duckdb.DuckDBPyConnection) -> None:
+    """Take the limit back, as the engine may stay for other steps.
+
+    One that cannot is broken, and what broke it is being raised.
+    """
+    with suppress(duckdb.Error):
+        held.execute("reset global memory_limit")
 
 
 def _folded_mb(pipeline: dlt.Pipeline, names: list[str]) -> int:

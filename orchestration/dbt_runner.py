@@ -15,7 +15,10 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import BaseEvent, EventLevel, EventMsg
 from dbt_common.events.event_manager import EventManager
-from dbt_common.events.event_manager_client import ctx_set_event_manager
+from dbt_common.events.event_manager_client import (
+    ctx_set_event_manager,
+    get_event_manager,
+)
 from dbt_common.events.functions import msg_to_dict
 
 from orchestration.errors import TransformFailed
@@ -105,10 +108,12 @@ def run(
 
 def _invoke(runner: dbtRunner, target: Path, arguments: Sequence[str]) -> dbtRunnerResult:
     folders = [f"--{name}-dir={DBT_PROJECT}" for name in ("project", "profiles")]
+    before = get_event_manager()
     ctx_set_event_manager(_FewEvents())
     try:
         return runner.invoke([*_SILENT, *arguments, *folders, f"--target-path={target}"])
     finally:
+        ctx_set_event_manager(before)
         # dbt-duckdb keeps the warehouse open for the next call of this process.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 

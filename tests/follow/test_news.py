@@ -1,6 +1,7 @@
 """Looks tell of what is new, once, and of nothing else."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ from ingestion.errors import SourceFailed
 from ingestion.load import load_source
 from ingestion.news import News, news_of
 from ingestion.spec import SourceSpec
+from ingestion.warehouse import KeptOpen, reading, writing
 from tests.files.conftest import Folder, folder
 from tests.log_capture.conftest import (
     Database,
@@ -49,6 +51,29 @@ def test_a_log_tells_of_a_committed_change_until_it_is_loaded(
         assert not news.look()
         database.execute("delete from items")
         assert news.look()
+
+
+def test_a_load_leaves_an_engine_that_stays_the_memory_that_it_had(
+    database: Database, captured: SourceSpec
+) -> None:
+    database.execute("create table items (id int primary key, name text)")
+    load_source("own", captured, database.home)
+    kept = KeptOpen(database.home)
+    kept.take()
+    try:
+        before = memory_limit(database.home)
+        database.execute("insert into items values (1, 'a')")
+        assert load_source("own", captured, database.home).tables["items"].rows == 1
+        assert memory_limit(database.home) == before
+    finally:
+        kept.let_go()
+
+
+def memory_limit(home: Path) -> str:
+    with writing(home) as path, reading(path) as connection:
+        found = connection.execute("select current_setting('memory_limit')").fetchone()
+    assert found is not None
+    return str(found[0])
 
 
 def test_a_log_tells_of_nothing_before_the_commit(database: Database, captured: SourceSpec) -> None:
