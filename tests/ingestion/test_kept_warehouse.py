@@ -20,8 +20,9 @@ from ingestion.warehouse import writing
 def told(message):
     print("waits", flush=True)
 
-with writing(Path(sys.argv[1]), on_wait=told) as path, duckdb.connect(str(path)) as connection:
-    connection.execute("insert into seen values ('other')")
+with writing(Path(sys.argv[1]), wait_s=20, on_wait=told) as path:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("insert into seen values ('other')")
 """
 KEEPER = """
 import sys
@@ -88,7 +89,7 @@ def test_who_waits_is_let_in_when_it_gives_way_and_it_goes_on_after_that(
 
 
 def test_who_does_not_give_way_keeps_others_out(kept: KeptOpen, tmp_path: Path) -> None:
-    script = WRITER.replace("on_wait=told", "wait_s=0.1")
+    script = WRITER.replace("wait_s=20", "wait_s=0.1")
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
     )
