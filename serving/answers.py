@@ -26,35 +26,41 @@ def answer(
     """The envelope of rows: where they come from, how old they are, and why there may be none."""
     catalog = reader.opened.catalog
     freshness = reader.freshness(found.tables)
-    old = [age for age in freshness if age.status != "fresh"]
-    warnings = [ages.warning(reader.view(age.table), age) for age in old]
+    warnings = list(found.warnings)
+    for age in freshness:
+        if age.status != "fresh" and (told := ages.warning(reader.view(age.table), age)):
+            warnings.append(told)
     masked = found.masked_columns
     if masked is None:
         masked = [column.name for column in found.columns if column.masked]
-    return Answer.unchecked(
-        success=True,
-        data=Data.unchecked(
+    sources = reader.sources(found.tables) if found.sources is None else found.sources
+    rows = found.rows
+    data = Data.unchecked(
+        {
             # Lists of this answer's own: whoever gets it may change them.
-            columns=list(found.columns),
-            rows=found.rows,
-            row_count=len(found.rows),
-            truncated=found.truncated,
-            truncated_by=found.truncated_by,
-        ),
-        meta=Meta.unchecked(
-            query_id=query_id,
-            agent=reader.agent.name,
-            snapshot_id=catalog.snapshot_id,
-            contract_version=catalog.contract_version,
-            elapsed_ms=elapsed_ms,
-            freshness=freshness,
-            empty_reason=None if found.rows else empty_reason(found, reader, freshness),
-            masked_columns=list(masked),
-            sources=list(reader.sources(found.tables)),
-            cache=cache,
-            warnings=[*found.warnings, *(warning for warning in warnings if warning)],
-        ),
+            "columns": list(found.columns),
+            "rows": rows,
+            "row_count": len(rows),
+            "truncated": found.truncated,
+            "truncated_by": found.truncated_by,
+        }
     )
+    meta = Meta.unchecked(
+        {
+            "query_id": query_id,
+            "agent": reader.agent.name,
+            "snapshot_id": catalog.snapshot_id,
+            "contract_version": catalog.contract_version,
+            "elapsed_ms": elapsed_ms,
+            "freshness": freshness,
+            "empty_reason": None if rows else empty_reason(found, reader, freshness),
+            "masked_columns": list(masked),
+            "sources": list(sources),
+            "cache": cache,
+            "warnings": warnings,
+        }
+    )
+    return Answer.unchecked({"success": True, "data": data, "meta": meta})
 
 
 def refusal(

@@ -5,7 +5,7 @@ call -> <home>/audit/<UTC day>.jsonl, head   see chain.py
 What may tell of a person can be erased: arguments, trace, purpose and the hash of the rows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -45,7 +45,7 @@ class Erasable(TypedDict, total=False):
     ``rows_sha256`` covers the rows of the answer in any order, so that a replay can be compared.
     """
 
-    arguments: dict[str, Any]
+    arguments: Mapping[str, Any]
     trace: str | None
     purpose: str | None
     rows_sha256: str | None

@@ -21,7 +21,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,17 +30,21 @@ import orjson
 from pydantic_core import from_json
 
 from serving.errors import ServingError
+from serving.randomness import random_hex
 
 GENESIS = "0" * 64
 HEAD_FILE = "head"
 _SALT_LENGTH = 32
 _NO_SALT = "0" * _SALT_LENGTH
-_SALTS_AT_ONCE = 256
 _ERASABLE = b',"erasable":'
 _ERASED = b"null"
+_UTC = orjson.OPT_UTC_Z
+_MIDNIGHT = time(tzinfo=UTC)
+# As `_Line` writes it.
 _COVERED = "erasable_sha256"
 _CHECKPOINT = "checkpoint"
 _SUFFIX = ',"salt":"%s","covers":"%08d","hash":"%s"}'
+_SUFFIX_BYTES = _SUFFIX.replace("%s", "%b").encode() + b"\n"
 _SUFFIX_LENGTH = len(_SUFFIX % ("0" * _SALT_LENGTH, 0, "0" * 64))
 
 
@@ -79,7 +83,8 @@ class _Head(NamedTuple):
     size: int
 
     def encode(self) -> bytes:
-        return f"{self.seq:020d} {self.hash} {self.day} {self.size:020d}\n".encode()
+        # Of all ways to write a number of fixed width this one takes a third of the others' time.
+        return b"%020d %b %b %020d\n" % (self.seq, self.hash.encode(), self.day.encode(), self.size)
 
     @classmethod
     def decode(cls, raw: bytes) -> "_Head | None":
@@ -94,6 +99,32 @@ _NOTHING = _Head(seq=0, hash=GENESIS, day="0000-00-00", size=0)
 _HEAD_LENGTH = len(_NOTHING.encode())
 
 
+class _Line:
+    """A record as it will stand in its line, but for where in the chain that is."""
+
+    __slots__ = ("_ending", "_salt", "_told")
+
+    def __init__(self, record: Mapping[str, Any], erasable: Mapping[str, Any] | None) -> None:
+        self._told, self._ending, self._salt = _encoded(record)[1:-1], b"", _NO_SALT
+        if erasable is not None:
+            text, self._salt = _encoded(erasable), random_hex()
+            self._told += b',"erasable_sha256":"%b"' % _salted(self._salt, text).encode()
+            self._ending = _ERASABLE + text
+
+    def after(self, head: _Head, now: datetime, torn: int) -> tuple[bytes, str]:
+        """The line that follows on this head at this instant, and its hash."""
+        behind = b',"after_torn_lines":%d' % torn if torn else b""
+        time = orjson.dumps(now, option=_UTC)
+        body = b'{"seq":%d,"time":%b,%b%b,"prev":"%b"' % (
+            head.seq + 1, time, self._told, behind, head.hash.encode()
+        )  # fmt: skip
+        digest = sha256(body).hexdigest()
+        suffix = _SUFFIX_BYTES % (self._salt.encode(), len(body), digest.encode())
+        line = body + self._ending + suffix
+        # What a killed process left of a line is closed off.
+        return b"\n" + line if torn else line, digest
+
+
 class ChainedLog:
     """Appends to one folder's log; any number of threads and processes may do so at once."""
 
@@ -104,9 +135,10 @@ class ChainedLog:
         self._head_fd = -1
         self._day = ""
         self._day_fd = -1
-        # What this process wrote last, so that it need not be read again word for word.
-        self._told: tuple[bytes, _Head] = (b"", _NOTHING)
-        self._salts: list[str] = []
+        # The latest day that the clock has shown, and when it ends: it is told once a day.
+        self._today, self._tomorrow = "", datetime.min.replace(tzinfo=UTC)
+        # Where this process's last line ended.
+        self._reached = _NOTHING
 
     def append(
         self,
@@ -119,39 +151,28 @@ class ChainedLog:
 
         ``durable``: nor does a power cut.
         """
-        text = None if erasable is None else _encoded(erasable)
+        # All that needs no look at the chain's end is made before its lock is taken.
+        line = _Line(record, erasable)
         with self._lock:
             # A lock on an inherited descriptor would be shared with the parent process.
             if self._pid != os.getpid():
                 self._open()
             fcntl.flock(self._head_fd, fcntl.LOCK_EX)
             try:
-                self._append(record, text)
+                self._append(line)
             finally:
                 fcntl.flock(self._head_fd, fcntl.LOCK_UN)
             if durable:
                 os.fsync(self._day_fd)
                 os.fsync(self._head_fd)
 
-    def _append(self, record: Mapping[str, Any], erasable: bytes | None) -> None:
-        time = datetime.now(UTC)
-        head, torn = self._true_head(time.date().isoformat())
-        salt = _NO_SALT if erasable is None else self._salt()
-        line, digest = _line(record, erasable, salt, time, head, torn)
-        data = b"\n" + line if torn else line
+    def _append(self, line: "_Line") -> None:
+        now = datetime.now(UTC)
+        head, torn = self._true_head(now)
+        data, digest = line.after(head, now, torn)
         _write(self._day_fd, data)
-        reached = _Head(head.seq + 1, digest, self._day, head.size + len(data))
-        self._told = reached.encode(), reached
-        os.pwrite(self._head_fd, self._told[0], 0)
-
-    def _salt(self) -> str:
-        """Sixteen random bytes; many are asked for at once, as the system takes microseconds."""
-        if not self._salts:
-            random = os.urandom(_SALT_LENGTH // 2 * _SALTS_AT_ONCE).hex()
-            self._salts = [
-                random[at : at + _SALT_LENGTH] for at in range(0, len(random), _SALT_LENGTH)
-            ]
-        return self._salts.pop()
+        self._reached = _Head(head.seq + 1, digest, self._day, head.size + len(data))
+        os.pwrite(self._head_fd, self._reached.encode(), 0)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -173,16 +194,18 @@ class ChainedLog:
         self._head_fd = self._day_fd = -1
         self._day = ""
         self._pid = 0
-        # A forked child would draw the same salts.
-        self._salts = []
 
-    def _true_head(self, today: str) -> tuple[_Head, int]:
+    def _true_head(self, now: datetime) -> tuple[_Head, int]:
         """The chain's real end, opened for appending, and how many torn lines lie behind it."""
-        raw = os.pread(self._head_fd, _HEAD_LENGTH, 0)
-        stored = self._told[1] if raw == self._told[0] else _Head.decode(raw) or _NOTHING
-        if stored.day == self._day >= today and _end(self._day_fd) == stored.size:
-            return stored, 0
-        return self._caught_up(stored, today)
+        if now >= self._tomorrow:
+            self._today = now.date().isoformat()
+            self._tomorrow = datetime.combine(now, _MIDNIGHT) + timedelta(days=1)
+        reached = self._reached
+        # Whoever goes on after it makes this file longer, also where that is in another day's.
+        if reached.day == self._day >= self._today and _end(self._day_fd) == reached.size:
+            return reached, 0
+        stored = _Head.decode(os.pread(self._head_fd, _HEAD_LENGTH, 0)) or _NOTHING
+        return self._caught_up(stored, self._today)
 
     def _caught_up(self, stored: _Head, today: str) -> tuple[_Head, int]:
         """Take in what a killed process wrote and the head does not tell, then open the day."""
@@ -201,7 +224,11 @@ class ChainedLog:
                 elif line:
                     torn += 1
         # A clock set back must not append before what is already there.
-        self._use_day(max(today, self._day, head.day))
+        latest = max(today, self._day, head.day)
+        if self._day and self._day != latest:
+            # An empty line, by which those who have this day open see that the chain went on.
+            _write(self._day_fd, b"\n")
+        self._use_day(latest)
         size = _end(self._day_fd)
         return _Head(head.seq, head.hash, self._day, size), torn
 
@@ -428,31 +455,10 @@ class _Walk:
         self._unread = []
 
 
-def _line(
-    record: Mapping[str, Any],
-    erasable: bytes | None,
-    salt: str,
-    time: datetime,
-    head: _Head,
-    torn: int,
-) -> tuple[bytes, str]:
-    covered: dict[str, Any] = {"seq": head.seq + 1, "time": time, **record}
-    ending = b""
-    if erasable is not None:
-        covered[_COVERED] = _salted(salt, erasable)
-        ending = _ERASABLE + erasable
-    if torn:
-        covered["after_torn_lines"] = torn
-    covered["prev"] = head.hash
-    body = _encoded(covered)[:-1]
-    digest = sha256(body).hexdigest()
-    return body + ending + (_SUFFIX % (salt, len(body), digest)).encode() + b"\n", digest
-
-
 def _encoded(value: Mapping[str, Any]) -> bytes:
     """The JSON of a record on one line: a tenth of the time that the standard library takes."""
     try:
-        return orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z)
+        return orjson.dumps(value, default=str, option=_UTC)
     except TypeError:
         # Half of a surrogate pair, which JSON can write as an escape alone, or a huge number.
         return json.dumps(value, separators=(",", ":"), default=_as_text).encode()

@@ -1,12 +1,13 @@
 """The one envelope that every answer travels in, on every surface."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from serving.catalog import SourceTable
 from serving.errors import ErrorCode, Refused
+from serving.frozen import Frozen
 
 if TYPE_CHECKING:
     import pandas
@@ -18,35 +19,7 @@ CacheUse = Literal["hit", "miss", "off"]
 TruncatedBy = Literal["rows", "limit", "characters"]
 
 
-_PUT = object.__setattr__
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    # Shared by all that are made unchecked: nothing is set in a frozen part.
-    _names: ClassVar[set[str]] = set()
-
-    @classmethod
-    def __pydantic_on_complete__(cls) -> None:
-        """Note the names of all fields, once they are known."""
-        cls._names = set(cls.model_fields)
-
-    @classmethod
-    def unchecked(cls, **values: Any) -> Self:
-        """Return a part of values that fit, which must be all of its fields.
-
-        Checking takes three times as long as this, and the parts of a lookup's answer are a
-        third of its time. ``model_construct`` fills in defaults, which takes as long as checking.
-        """
-        part = cls.__new__(cls)
-        _PUT(part, "__dict__", values)
-        _PUT(part, "__pydantic_fields_set__", cls._names)
-        _PUT(part, "__pydantic_extra__", None)
-        _PUT(part, "__pydantic_private__", None)
-        return part
-
-
-class Column(_Part):
+class Column(Frozen):
     """One column of an answer; ``trust`` is ``untrusted`` where strangers wrote the text."""
 
     name: str
@@ -55,7 +28,7 @@ class Column(_Part):
     trust: Literal["trusted", "untrusted"] = "trusted"
 
 
-class Freshness(_Part):
+class Freshness(Frozen):
     """How old one view is: ``age_s`` since its watermark, against ``limit_s``."""
 
     table: str
@@ -65,7 +38,7 @@ class Freshness(_Part):
     status: FreshnessStatus
 
 
-class Data(_Part):
+class Data(Frozen):
     """Rows by column name; JSON-compatible values only."""
 
     columns: list[Column] = []
@@ -75,7 +48,7 @@ class Data(_Part):
     truncated_by: TruncatedBy | None = None
 
 
-class Meta(_Part):
+class Meta(Frozen):
     """Where an answer comes from.
 
     ``sources`` are the raw tables behind it, each with the load that last changed it. ``cache``
@@ -95,7 +68,7 @@ class Meta(_Part):
     warnings: list[str] = []
 
 
-class ErrorBody(_Part):
+class ErrorBody(Frozen):
     """A refusal that a caller can act on."""
 
     code: ErrorCode
@@ -104,7 +77,7 @@ class ErrorBody(_Part):
     details: dict[str, Any] = {}
 
 
-class Answer(_Part):
+class Answer(Frozen):
     """Rows plus where they come from."""
 
     success: Literal[True] = True
@@ -129,7 +102,7 @@ class Answer(_Part):
         return to_pandas(self.data)
 
 
-class Refusal(_Part):
+class Refusal(Frozen):
     """No rows, and what to change."""
 
     success: Literal[False] = False

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from serving.catalog import SourceTable
 from serving.envelope import Column, TruncatedBy
 from serving.row_bytes import Packed
 
@@ -18,6 +19,8 @@ class Found:
     packed: Packed | None = None
     # The names of the masked ones among the columns, where they are known beforehand.
     masked_columns: list[str] | None = None
+    # The raw tables behind the views, where they are known beforehand.
+    sources: list[SourceTable] | None = None
     tables: list[str] = field(default_factory=list)
     columns_read: dict[str, list[str]] = field(default_factory=dict)
     truncated: bool = False

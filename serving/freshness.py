@@ -15,22 +15,25 @@ def assess(view: CatalogView, now: datetime) -> Freshness:
     """The age of one view in seconds and its status; a view exactly at its limit is fresh."""
     limit = view.warn_after_s if view.warn_after_s is not None else view.error_after_s
     if view.data_as_of is None:
-        return Freshness.unchecked(
-            table=view.name,
-            data_as_of=None,
-            age_s=None,
-            limit_s=limit,
-            status="unknown",
-        )
+        return _told(view, None, limit, "unknown")
     age = (now - view.data_as_of).total_seconds()
     known = limit is not None and age >= -CLOCK_SKEW_S
     stale = limit is not None and age > limit
+    status: FreshnessStatus = "stale" if stale else "fresh" if known else "unknown"
+    return _told(view, max(int(age * 1_000), 0) / 1_000, limit, status)
+
+
+def _told(
+    view: CatalogView, age_s: float | None, limit_s: float | None, status: FreshnessStatus
+) -> Freshness:
     return Freshness.unchecked(
-        table=view.name,
-        data_as_of=view.data_as_of,
-        age_s=max(int(age * 1_000), 0) / 1_000,
-        limit_s=limit,
-        status="stale" if stale else "fresh" if known else "unknown",
+        {
+            "table": view.name,
+            "data_as_of": view.data_as_of,
+            "age_s": age_s,
+            "limit_s": limit_s,
+            "status": status,
+        }
     )
 
 
@@ -72,6 +75,8 @@ def stale_tables(freshness: Iterable[Freshness]) -> list[str]:
 
 def worst(freshness: Sequence[Freshness]) -> FreshnessStatus | None:
     """The status that tells most of an answer's views: stale, then unknown, then fresh."""
+    if len(freshness) == 1:
+        return freshness[0].status
     found = {one.status for one in freshness}
     if len(found) > 1:
         return "stale" if "stale" in found else "unknown"

@@ -17,7 +17,7 @@ from serving import answers, cancellation
 from serving.audit import AuditLog, Entry
 from serving.cache import AnswerCache, Key, may_be_kept
 from serving.caller import NOTHING_SAID, Caller
-from serving.catalog import Catalog, CatalogAgent, EmbedderSpec, Limits
+from serving.catalog import Catalog, CatalogAgent, EmbedderSpec
 from serving.embedder import Embedder
 from serving.embedders import Embedders
 from serving.envelope import Answer, CacheUse, Refusal
@@ -33,9 +33,10 @@ from serving.freshness import stale_tables, worst
 from serving.metrics import Metrics
 from serving.opened import OpenSnapshot, Snapshots, refuse_changed_contract
 from serving.queueing import FairQueue
+from serving.randomness import random_hex
 from serving.rates import Rates, repeated
 from serving.reader import Reader
-from serving.redaction import masked, masked_text
+from serving.redaction import masked_arguments, masked_text
 from serving.row_bytes import Packed, digest, packed, size
 from serving.tools import TOOLS, Arguments, Tool, find_tool
 
@@ -66,7 +67,7 @@ class Call:
         replayed_at: datetime | None = None,
     ) -> None:
         self.started = time.perf_counter_ns()
-        self.query_id = os.urandom(16).hex()
+        self.query_id = random_hex()
         self.tool, self.arguments = tool, arguments
         self.agent, self.surface, self.caller = agent, surface, caller
         self.pin, self.replayed_at = pin, replayed_at
@@ -136,10 +137,10 @@ class Gateway:
             logger.error("the audit log cannot be written: %s", type(error).__name__)
             outcome = _refusal(call, InternalError("this call cannot be recorded; try again later"))
         self.metrics.record(
-            tool=_known(call.tool),
-            agent=call.agent or "",
-            verdict="answered" if outcome.success else outcome.error.code,
-            seconds=outcome.meta.elapsed_ms / 1_000,
+            _known(call.tool),
+            call.agent or "",
+            "answered" if outcome.success else outcome.error.code,
+            outcome.meta.elapsed_ms / 1_000,
         )
         return outcome
 
@@ -207,13 +208,13 @@ class Gateway:
             arguments = tool.parse(call.arguments)
             pinned = getattr(arguments, "snapshot_id", None) or call.pin
             if pinned is None:
-                reader = _reader(call, declared, declared.limits, current)
+                reader = Reader(declared, declared.limits, current, call.replayed_at)
                 return self._read(call, tool, arguments, reader, current)
             with self._snapshots.lease(pinned) as earlier:
                 refuse_changed_contract(earlier.catalog, current.catalog)
                 call.catalog = earlier.catalog
                 own = _narrowed(_agent(earlier, agent), declared)
-                reader = _reader(call, own, declared.limits, earlier)
+                reader = Reader(own, declared.limits, earlier, call.replayed_at)
                 return self._read(call, tool, arguments, reader, current)
 
     def _read(
@@ -296,13 +297,6 @@ def _agent(opened: OpenSnapshot, name: str) -> CatalogAgent:
     return agent
 
 
-def _reader(call: Call, agent: CatalogAgent, limits: Limits, opened: OpenSnapshot) -> Reader:
-    """What the agent can ask now, or for a replay what it could ask then."""
-    if call.replayed_at is None:
-        return Reader(agent, limits, opened)
-    return Reader(agent, limits, opened, call.replayed_at)
-
-
 def _narrowed(pinned: CatalogAgent, current: CatalogAgent) -> CatalogAgent:
     """An agent's scope in an old snapshot, without what has been taken from it since."""
     kept = {
@@ -334,10 +328,12 @@ def _refusal(call: Call, error: AnswerError) -> Refusal:
 
 
 def _entry(call: Call, outcome: Outcome) -> Entry:
-    found = call.found if outcome.success else None
-    arguments = masked(call.arguments)
-    meta = outcome.meta
-    status = worst(meta.freshness)
+    # Each is read once: a model's attributes take longer than a local name.
+    meta, answered = outcome.meta, outcome.success
+    freshness = meta.freshness
+    found = call.found if answered else None
+    arguments = masked_arguments(call.arguments)
+    status = worst(freshness)
     return {
         "query_id": call.query_id,
         "agent": call.agent,
@@ -345,18 +341,18 @@ def _entry(call: Call, outcome: Outcome) -> Entry:
         "tool": _known(call.tool),
         "tables": found.tables if found else [],
         "columns": found.columns_read if found else {},
-        "rows": outcome.data.row_count if outcome.success else 0,
+        "rows": len(call.rows) if found else 0,
         "bytes": size(call.rows) if found else 0,
         "elapsed_ms": meta.elapsed_ms,
         "asked_at": call.asked_at,
         "snapshot_id": meta.snapshot_id,
         "freshness": status,
-        "stale_tables": stale_tables(meta.freshness) if status == "stale" else [],
+        "stale_tables": stale_tables(freshness) if status == "stale" else [],
         "cache": meta.cache,
-        "verdict": "answered" if outcome.success else "refused",
+        "verdict": "answered" if answered else "refused",
         "code": None if outcome.success else outcome.error.code,
         "error_type": call.error_type,
-        "arguments_masked": arguments != call.arguments,
+        "arguments_masked": arguments is not call.arguments and arguments != call.arguments,
         "erasable": {
             "arguments": arguments,
             "trace": _trace(call.caller),

@@ -8,7 +8,7 @@ import math
 import os
 import threading
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,37 +50,54 @@ class Figures:
         )
 
 
+class _Tally:
+    """The calls of one tool, agent and verdict."""
+
+    __slots__ = ("buckets", "calls", "seconds")
+
+    def __init__(self) -> None:
+        self.calls, self.seconds, self.buckets = 0, 0.0, [0] * len(_BUCKETS)
+
+
 class Metrics:
     """Calls by tool, agent and verdict since this process began."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._figures = Figures()
+        self._tallies: defaultdict[tuple[str, str, str], _Tally] = defaultdict(_Tally)
 
-    def record(self, *, tool: str, agent: str, verdict: str, seconds: float) -> None:
+    def record(self, tool: str, agent: str, verdict: str, seconds: float) -> None:
         """Count one call; ``tool`` and ``agent`` must be names of ours, never a caller's text."""
-        figures = self._figures
         with self._lock:
-            figures.calls[tool, agent, verdict] += 1
-            # Counter is declared for whole numbers and counts any.
-            figures.seconds[tool] += seconds  # type: ignore[assignment]
-            figures.buckets[tool, _BUCKETS[bisect_left(_BUCKETS, seconds)]] += 1
+            tally = self._tallies[tool, agent, verdict]
+            tally.calls += 1
+            tally.seconds += seconds
+            tally.buckets[bisect_left(_BUCKETS, seconds)] += 1
 
     def to_json(self) -> str:
         """The figures so far, for another process."""
-        with self._lock:
-            return json.dumps(self._figures.to_json())
+        return json.dumps(self._figures().to_json())
 
     def render(self, snapshot_age_s: float | None, others: Sequence[Figures] = ()) -> str:
         """All figures as Prometheus reads them, summed with those of other processes."""
-        told = Figures()
-        with self._lock:
-            told.add(self._figures)
+        told = self._figures()
         for other in others:
             told.add(other)
         return "\n".join(
             [*_call_lines(told), *_second_lines(told), *_age_lines(snapshot_age_s), ""]
         )
+
+    def _figures(self) -> Figures:
+        figures = Figures()
+        with self._lock:
+            for (tool, agent, verdict), tally in self._tallies.items():
+                figures.calls[tool, agent, verdict] = tally.calls
+                # Counter is declared for whole numbers and counts any.
+                figures.seconds[tool] += tally.seconds  # type: ignore[assignment]
+                figures.buckets.update(
+                    {(tool, bound): n for bound, n in zip(_BUCKETS, tally.buckets, strict=True)}
+                )
+        return figures
 
 
 class SharedMetrics:

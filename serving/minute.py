@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from math import inf
+from typing import TypeAlias
 
 WINDOW_S = 60.0
 # What happens within one step counts as one: a minute is 1,200 steps, whatever the amounts are.
@@ -13,11 +14,14 @@ _SUM, _LEAVES, _FIRST, _COUNT, _BEGAN = range(5)
 _AMOUNT = _BEGAN + _PLACES
 NUMBERS = _AMOUNT + _PLACES
 
+# Of this process, or shared with others.
+Numbers: TypeAlias = "list[float] | memoryview[float]"
+
 
 class Minute:
     """A sum over a sliding minute; whoever calls holds the lock of its ``NUMBERS`` numbers."""
 
-    def __init__(self, numbers: "memoryview[float]") -> None:
+    def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
 
     def sum(self, now: float) -> float:

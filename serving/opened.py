@@ -23,8 +23,8 @@ from serving.catalog import (
     Store,
 )
 from serving.embedder import Embedder
-from serving.envelope import Column
 from serving.errors import NoSnapshot, ServingError, SnapshotExpired
+from serving.found import Found
 from serving.layout import pointer_path
 from serving.lookup_store import LookupStore
 from serving.marks import view_columns
@@ -44,12 +44,31 @@ PIN_S = 900.0
 WATCH_S = 1.0
 
 
-class ViewColumns(NamedTuple):
-    """The columns of one view, the names of all, and of the masked; nobody changes them."""
+class ServedView(NamedTuple):
+    """What every lookup of one view needs, made once; nobody changes it.
 
-    all: list[Column]
-    names: list[str]
-    masked: list[str]
+    A model's attributes take three times as long to read as these. ``found`` has no rows yet.
+    """
+
+    view: CatalogView
+    key: str
+    found: Found
+    refuses_stale: bool
+
+    @classmethod
+    def of(cls, view: CatalogView) -> "ServedView":
+        """The view as its lookups tell it."""
+        columns = view_columns(view)
+        found = Found(
+            columns=columns,
+            masked_columns=[column.name for column in columns if column.masked],
+            rows=[],
+            tables=[view.name],
+            columns_read={view.name: [column.name for column in columns]},
+            sources=view.sources,
+            hidden=0,
+        )
+        return cls(view, view.key, found, view.on_stale == "refuse")
 
 
 class AgentWorkers:
@@ -104,7 +123,7 @@ class OpenSnapshot:
         self._sandbox_lock = threading.Lock()
         self._sandboxes: dict[tuple[str, ...], SqlSandbox] = {}
         self._index: SearchIndex | None = None
-        self._columns: dict[str, ViewColumns] = {}
+        self._served: dict[str, ServedView] = {}
 
     def lookup(self, store: Store, view: CatalogView) -> LookupStore:
         """The lookups of one store."""
@@ -123,14 +142,11 @@ class OpenSnapshot:
                 self._closing.callback(opened.close)
             return opened
 
-    def columns(self, view: CatalogView) -> "ViewColumns":
-        """The columns of a view as an answer tells them."""
-        known = self._columns.get(view.name)
+    def served(self, table: str) -> ServedView:
+        """One view as its lookups tell it."""
+        known = self._served.get(table)
         if known is None:
-            columns = view_columns(view)
-            known = self._columns[view.name] = ViewColumns(
-                columns, [one.name for one in columns], [one.name for one in columns if one.masked]
-            )
+            known = self._served[table] = ServedView.of(self.catalog.views[table])
         return known
 
     def sandbox(self, agent: CatalogAgent) -> SqlSandbox:

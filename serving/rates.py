@@ -13,12 +13,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from serving.catalog import Limits
 from serving.errors import RateLimited
-from serving.minute import NUMBERS, WINDOW_S, Minute
+from serving.minute import NUMBERS, WINDOW_S, Minute, Numbers
 
 # From so many equal calls in a row on the answer says so; the limit refuses.
 TOLD_AFTER = 10
@@ -29,20 +29,43 @@ _ALL = _SECONDS + NUMBERS
 _BYTES = 8 * _ALL
 
 
+class _Allowed(NamedTuple):
+    """The limits that are looked at on each call: a model's take three times as long to read."""
+
+    limits: Limits
+    calls: int
+    seconds: float
+    identical: int
+
+    @classmethod
+    def by(cls, limits: Limits) -> "_Allowed":
+        identical = limits.most_identical_calls
+        return cls(limits, limits.calls_per_minute, limits.seconds_per_minute, identical)
+
+
 @dataclass(eq=False, slots=True)
 class _Agent:
     """One agent's counts; they are read and written under ``lock``."""
 
     lock: AbstractContextManager[Any]
-    last: "memoryview[float]"
+    last: Numbers
     calls: Minute
     seconds: Minute
+    allowed: _Allowed
 
     @classmethod
-    def of(cls, lock: AbstractContextManager[Any], buffer: bytearray | mmap.mmap) -> "_Agent":
-        numbers = memoryview(buffer).cast("d")
-        calls, seconds = numbers[_CALLS:_SECONDS], numbers[_SECONDS:_ALL]
-        return cls(lock, numbers[:_CALLS], Minute(calls), Minute(seconds))
+    def alone(cls) -> "_Agent":
+        """The counts of one process: a list's numbers take a third of the time to read."""
+        calls, seconds = Minute([0.0] * NUMBERS), Minute([0.0] * NUMBERS)
+        return cls(threading.Lock(), [0.0] * _CALLS, calls, seconds, _Allowed.by(Limits()))
+
+    @classmethod
+    def shared(cls, descriptor: int) -> "_Agent":
+        """The counts of all processes that opened this file."""
+        numbers = memoryview(mmap.mmap(descriptor, _BYTES)).cast("d")
+        calls, seconds = Minute(numbers[_CALLS:_SECONDS]), Minute(numbers[_SECONDS:_ALL])
+        last, allowed = numbers[:_CALLS], _Allowed.by(Limits())
+        return cls(_SharedLock(descriptor), last, calls, seconds, allowed)
 
 
 class _SharedLock:
@@ -90,20 +113,23 @@ class Rates:
         RateLimited tells what is used up, and the seconds until the next call is welcome.
         """
         counts = self._agents.get(agent) or self._opened(agent)
+        allowed = counts.allowed
+        if allowed.limits is not limits:
+            allowed = counts.allowed = _Allowed.by(limits)
         mark = _mark(f"{tool} {snapshot_id} {arguments!r}")
         with counts.lock:
             now = self._clock()
-            if counts.calls.sum(now) >= limits.calls_per_minute:
+            if counts.calls.sum(now) >= allowed.calls:
                 wait = counts.calls.wait(now, limits.calls_per_minute)
                 raise _too_many_calls(agent, limits, wait)
-            if counts.seconds.sum(now) >= limits.seconds_per_minute:
+            if counts.seconds.sum(now) >= allowed.seconds:
                 wait = counts.seconds.wait(now, limits.seconds_per_minute)
                 raise _too_many_seconds(agent, limits, wait)
             last = counts.last
             repeats = 1
             if mark == last[_MARK] and now - last[_LAST_AT] < WINDOW_S:
                 repeats = int(last[_REPEATS]) + 1
-                if repeats > limits.most_identical_calls:
+                if repeats > allowed.identical:
                     raise _looping(limits, WINDOW_S - (now - last[_LAST_AT]))
             last[_MARK], last[_REPEATS], last[_LAST_AT] = mark, repeats, now
             counts.calls.add(now, 1)
@@ -133,14 +159,14 @@ class Rates:
 
     def _new(self, agent: str) -> _Agent:
         if self._folder is None:
-            return _Agent.of(threading.Lock(), bytearray(_BYTES))
+            return _Agent.alone()
         # A name may hold what a file's may not.
         path = self._folder / f"{sha256(agent.encode()).hexdigest()}.counts"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._descriptors.append(descriptor)
         # A file of this length with nothing in it: zeros, which is where every count begins.
         os.truncate(descriptor, _BYTES)
-        return _Agent.of(_SharedLock(descriptor), mmap.mmap(descriptor, _BYTES))
+        return _Agent.shared(descriptor)
 
 
 def _mark(call: str) -> int:

@@ -3,7 +3,6 @@
 import difflib
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -17,7 +16,7 @@ from serving.errors import InvalidArgument, StaleData, UnknownTable
 from serving.found import Found, within
 from serving.fusion import Mode
 from serving.marks import answer_columns, trust_of
-from serving.opened import OpenSnapshot
+from serving.opened import OpenSnapshot, ServedView
 from serving.provenance import output_origins
 from serving.row_bytes import unpacked
 from serving.sandbox import check
@@ -27,15 +26,20 @@ from serving.values import to_json
 Scalar = str | int | float | bool
 
 
-@dataclass(eq=False)
 class Reader:
     """One agent's views in one snapshot; every method raises AnswerError to refuse."""
 
-    agent: CatalogAgent
-    limits: Limits
-    opened: OpenSnapshot
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
-    _ages: dict[str, Freshness] = field(default_factory=dict)
+    def __init__(
+        self,
+        agent: CatalogAgent,
+        limits: Limits,
+        opened: OpenSnapshot,
+        now: datetime | None = None,
+    ) -> None:
+        self.agent, self.limits, self.opened = agent, limits, opened
+        self._stores = agent.stores
+        self.now = now or datetime.now(UTC)
+        self._ages: dict[str, Freshness] = {}
 
     @cached_property
     def views(self) -> dict[str, CatalogView]:
@@ -100,13 +104,15 @@ class Reader:
         self, table: str, key: str | None, values: Sequence[Scalar], limit: int | None
     ) -> Found:
         """The rows whose ``key`` column has one of the values, in the order of the values."""
-        view = self.view(table)
-        freshness.enforce(view, self._age(view))
-        column = key or view.key
+        served = self._served(table)
+        view = served.view
+        if served.refuses_stale:
+            freshness.enforce(view, self._age(view))
+        column = key or served.key
         most = self.limits.rows
         # One more than may be told, so that what is cut is known exactly.
         wanted = min(most, limit or most) + 1
-        found = self.opened.lookup(self.agent.stores[table], view).find(column, values, wanted)
+        found = self.opened.lookup(self._stores[table], view).find(column, values, wanted)
         kept, cut = within(
             unpacked(found),
             limit=limit,
@@ -114,22 +120,15 @@ class Reader:
             characters=self.limits.characters,
             packed_bytes=sum(map(len, found)),
         )
-        is_whole = cut is not None or (len(values) == 1 and kept)
-        missing = [] if is_whole else _missing(column, values, kept)
-        hidden = self._hidden(view, column, missing) if missing else 0
-        columns = self.opened.columns(view)
-        return Found(
-            columns=columns.all,
-            masked_columns=columns.masked,
-            rows=kept,
-            packed=tuple(found[: len(kept)]),
-            tables=[table],
-            columns_read={table: columns.names},
-            truncated=cut is not None,
-            truncated_by=cut,
-            warnings=_told_misses(missing, values, hidden) if missing else [],
-            hidden=hidden,
-        )
+        answer = served.found.with_rows(kept)
+        answer.packed = tuple(found[: len(kept)])
+        if cut is not None:
+            answer.truncated, answer.truncated_by = True, cut
+        elif not (kept and len(values) == 1):
+            missing = _missing(column, values, kept)
+            answer.hidden = self._hidden(view, column, missing) if missing else 0
+            answer.warnings = _told_misses(missing, values, answer.hidden) if missing else []
+        return answer
 
     def search(
         self,
@@ -223,12 +222,15 @@ class Reader:
 
     def view(self, table: str) -> CatalogView:
         """One of the agent's views; UnknownTable names only what this agent has."""
-        if table not in self.agent.stores:
+        return self._served(table).view
+
+    def _served(self, table: str) -> ServedView:
+        if table not in self._stores:
             raise UnknownTable(
                 f"no such table{_nearest(table, self.views)}; list_tables tells what there is",
                 tables=list(self.views),
             )
-        return self.opened.catalog.views[table]
+        return self.opened.served(table)
 
     def _described(self, name: str, detail: Detail) -> dict[str, Any]:
         status = self._age(self.view(name)).status

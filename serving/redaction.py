@@ -29,6 +29,18 @@ _is_name = re.compile(r"(?!gnd_)[a-z_]{1,64}").fullmatch
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|\D)")
 
 
+def masked_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What ``masked`` returns, or the arguments themselves where a look shows that it is them."""
+    if len(arguments) > _MOST_ITEMS:
+        return _masked_mapping(arguments, 0)
+    for name, value in arguments.items():
+        kind = type(value)
+        is_plain = _is_name(value) if kind is str else (kind is int and -1 < value < _LONG_NUMBER)
+        if not is_plain or type(name) is not str or not _is_name(name):
+            return _masked_mapping(arguments, 0)
+    return arguments
+
+
 def masked(value: Any, depth: int = 0) -> Any:
     """The same JSON value with personal patterns replaced and long texts cut."""
     if isinstance(value, str):
@@ -41,18 +53,21 @@ def masked(value: Any, depth: int = 0) -> Any:
     if depth >= _DEEPEST:
         return "[too deep]"
     if isinstance(value, Mapping):
-        kept = islice(value.items(), _MOST_ITEMS)
-        return {
-            key if type(key) is str and _is_name(key) else masked_text(str(key)): masked(
-                item, depth + 1
-            )
-            for key, item in kept
-        }
+        return _masked_mapping(value, depth)
     if isinstance(value, list | tuple):
         items = [masked(item, depth + 1) for item in value[:_MOST_ITEMS]]
         rest = len(value) - len(items)
         return [*items, f"[{rest} more]"] if rest else items
     return f"[{type(value).__name__}]"
+
+
+def _masked_mapping(values: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    return {
+        key if type(key) is str and _is_name(key) else masked_text(str(key)): masked(
+            item, depth + 1
+        )
+        for key, item in islice(values.items(), _MOST_ITEMS)
+    }
 
 
 def masked_text(text: str) -> str:

@@ -6,17 +6,19 @@ arguments (JSON) -> pydantic model -> Reader -> Found
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from serving.errors import InvalidArgument
 from serving.found import Found
+from serving.frozen import Frozen
 from serving.fusion import Mode
 from serving.reader import Reader, Scalar
 
 MOST_VALUES = 1_000
 MOST_FILTER_VALUES = 100
+LONGEST_NAME = 128
 # An argument's name is told back; anything longer or stranger is a value in disguise.
 _PLAIN_NAME = re.compile(r"[A-Za-z_]{1,24}")
 
@@ -28,20 +30,25 @@ Pin = Annotated[
         description="read this snapshot (an earlier answer's meta.snapshot_id)",
     ),
 ]
-Table = Annotated[str, Field(max_length=128)]
+Table = Annotated[str, Field(max_length=LONGEST_NAME)]
 
 
-class Arguments(BaseModel):
+class Arguments(Frozen):
     """A tool's arguments; unknown ones are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
+
+    @classmethod
+    def plain(cls, arguments: Mapping[str, Any]) -> Self | None:
+        """The arguments where a look tells that they fit; None where they are to be checked."""
+        return None
 
 
 class ListTables(Arguments):
     """Arguments of ``list_tables``."""
 
     pattern: Annotated[
-        str | None, Field(max_length=128, description="part of a name, or a glob")
+        str | None, Field(max_length=LONGEST_NAME, description="part of a name, or a glob")
     ] = None
     detail_level: Literal["names", "summary", "full"] = "names"
 
@@ -69,12 +76,24 @@ class Lookup(Arguments):
     table: Table
     key: Annotated[
         str | None,
-        Field(max_length=128, description="key column; default: the table's key"),
+        Field(max_length=LONGEST_NAME, description="key column; default: the table's key"),
     ] = None
     value: Annotated[Scalar | None, Field(description="one value, or use values")] = None
     values: Annotated[list[Scalar] | None, Field(min_length=1, max_length=MOST_VALUES)] = None
     limit: Limit = None
     snapshot_id: Pin = None
+
+    @classmethod
+    def plain(cls, arguments: Mapping[str, Any]) -> Self | None:
+        """The arguments where they are a table and one number or text of ASCII, as most are."""
+        if len(arguments) != 2:
+            return None
+        table, value = arguments.get("table"), arguments.get("value")
+        if type(table) is not str or len(table) > LONGEST_NAME or not table.isascii():
+            return None
+        if type(value) is int or (type(value) is str and value.isascii()):
+            return cls.unchecked({**_NOT_GIVEN, "table": table, "value": value})
+        return None
 
     def wanted(self) -> list[Scalar]:
         """The values, however they were given."""
@@ -83,11 +102,14 @@ class Lookup(Arguments):
         return [self.value] if self.value is not None else list(self.values or [])
 
 
+_NOT_GIVEN = {name: field.default for name, field in Lookup.model_fields.items()}
+
+
 class Search(Arguments):
     """Arguments of ``search``."""
 
     query: Annotated[str, Field(max_length=10_000, description="a question, words or a code")]
-    table: Annotated[str | None, Field(max_length=128)] = None
+    table: Annotated[str | None, Field(max_length=LONGEST_NAME)] = None
     filter: Annotated[
         dict[str, Scalar | list[Scalar]] | None,
         Field(description="column: value or values, of the table's search_filters"),
@@ -107,14 +129,14 @@ class Search(Arguments):
 class CheckFreshness(Arguments):
     """Arguments of ``check_freshness``."""
 
-    table: Annotated[str | None, Field(max_length=128)] = None
+    table: Annotated[str | None, Field(max_length=LONGEST_NAME)] = None
 
 
 class GetLineage(Arguments):
     """Arguments of ``get_lineage``."""
 
     table: Table
-    column: Annotated[str | None, Field(max_length=128)] = None
+    column: Annotated[str | None, Field(max_length=LONGEST_NAME)] = None
 
 
 A = TypeVar("A", bound=Arguments)
@@ -137,8 +159,13 @@ class Tool(Generic[A]):
 
     def parse(self, arguments: Mapping[str, Any]) -> A:
         """The validated arguments; InvalidArgument names what is wrong, and what exists."""
+        plain: A | None = self.arguments.plain(arguments)
+        if plain is not None:
+            return plain
         try:
-            return self.arguments.model_validate(arguments)
+            # What `model_validate` calls, which takes half as long again.
+            validated: A = self.arguments.__pydantic_validator__.validate_python(arguments)
+            return validated
         except ValidationError as error:
             raise InvalidArgument(
                 _explain(self.name, self.arguments, error),

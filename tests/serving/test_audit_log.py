@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
 
+from serving import chain
 from serving.audit import AuditLog, Entry, Erasable, audit_folder, verify
 
 APPEND = """
@@ -277,3 +279,26 @@ def test_the_log_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     assert audit_folder(tmp_path).stat().st_mode & 0o077 == 0
     record = json.loads(path.read_text())
     assert record["tool"] == "lookup"
+
+
+def test_a_process_that_was_set_back_goes_on_in_the_later_day_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind, ahead = AuditLog(tmp_path), AuditLog(tmp_path)
+    behind.append(entry("first"))
+
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(days=1)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(chain, "datetime", Tomorrow)
+        ahead.append(entry("second"))
+    behind.append(entry("third"))
+    ahead.append(entry("fourth"))
+    for log in (behind, ahead):
+        log.close()
+    report = verify(tmp_path)
+    assert report.is_intact
+    assert (report.records, report.files) == (4, 2)

@@ -1,10 +1,10 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serving.redaction import LONGEST_TEXT, masked, masked_text
+from serving.redaction import LONGEST_TEXT, masked, masked_arguments, masked_text
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,21 @@ json_values = st.recursive(
 @given(json_values)
 def test_any_arguments_can_be_written(value: object) -> None:
     json.dumps(masked(value))
+
+
+@given(
+    st.dictionaries(
+        st.text("ab_@1.", max_size=8) | st.sampled_from(["table", "gnd_" + "x" * 20]),
+        json_values | st.integers(-(10**9), 10**9) | st.sampled_from(["agent_orders", "x" * 65]),
+        max_size=3,
+    )
+)
+@example({"table": "agent_orders", "value": 10**8})
+@example({"table": "agent_orders", "value": 10**8 - 1})
+@example({"table": "agent_orders", "value": True})
+@example({"table": "agent_orders", "value": "gnd_" + "x" * 20})
+@example({"_" * number: 1 for number in range(1, 150)})
+def test_arguments_that_are_kept_at_a_look_are_those_that_masking_keeps(
+    arguments: dict[str, object],
+) -> None:
+    assert masked_arguments(arguments) == masked(arguments)
