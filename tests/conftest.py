@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -14,6 +15,34 @@ from tests.homes import copy_home
 from tests.servers import server_folder
 
 SCALE = 0.05
+
+# What takes longest begins first, so that no process of a test run is left with it at the end.
+LONGEST = (
+    "test_readme",
+    "test_forget_person",
+    "transform",
+    "test_end_to_end",
+    "test_key_rotation",
+    "test_following",
+    "test_canaries",
+    "test_agreement",
+    "test_killed_following",
+    "leaks",
+    "test_keyed_models",
+    "test_publishing_is_refused",
+    "test_index_follows",
+    "test_large_transaction",
+    "test_redaction_properties",
+)
+# Files that share what is made once in a session, such as a compiled project, share a process.
+TOGETHER = {
+    "test_column_origins": "leaks",
+    "test_leaks": "leaks",
+    "test_leaks_as_data": "leaks",
+    "test_masks_are_needed": "leaks",
+    "test_project_changes": "leaks",
+    "test_second_opinion": "leaks",
+}
 
 # How fast an example is made says nothing about the code; a database of a fixture serves many.
 settings.register_profile(
@@ -27,6 +56,35 @@ settings.load_profile("suite")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the fuzzer of agents' SQL run for longer."""
     parser.addoption("--mutants", type=int, default=5_000, help="statements that it makes")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes longest first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+
+    def place(item: pytest.Item) -> int:
+        names = item.path.stem, together(item.nodeid)
+        return min(places.get(name, len(places)) for name in names)
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep in one process what shares something; xdist's own groups are lost on this pytest."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByGroup(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    return ByGroup(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def together(nodeid: str) -> str:
+    """What a test shares a process with: its file, or the files that share something dear."""
+    file = Path(nodeid.partition("::")[0])
+    return "transform" if file.parent.name == "transform" else TOGETHER.get(file.stem, str(file))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+# What `grounded` is in pyproject.toml, but for the exit.
+COMMAND_LINE = "orchestration.cli:run"
+# What compiles the dbt project where a home is new, or builds it.
+USES_DBT = {"follow", "forget", "privacy", "run", "tests.orchestration.rotate_and_die:main"}
 COMMAND = str(Path(sys.executable).with_name("grounded"))
 
 
@@ -48,18 +53,55 @@ def grounded(
 
     ``die_at`` kills it as a file is about to take a name that ends so, at the n-th time.
     """
-    return _warm(ROOT).run(arguments, environment(home, **extra), die_at)
+    return warm().run(arguments, environment(home, **extra), die_at)
 
 
 @cache
-def _warm(root: Path) -> "Warm":
-    warm = Warm(root)
-    atexit.register(warm.close)
-    return warm
+def warm() -> "Warm":
+    """The project's own, one of this process."""
+    started = Warm(ROOT)
+    atexit.register(started.close)
+    return started
+
+
+class Running:
+    """A command at work in a session of its own, whose output can be read as it comes."""
+
+    def __init__(self, warm: "Warm", process: int, out: Path) -> None:
+        self.process = process
+        self.out = out.open(encoding="utf-8")
+        self._warm = warm
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """How it ended, or None while it works."""
+        if self._status is None:
+            self._status = self._warm.ask({"wait_for": self.process, "now": True})
+        return self._status
+
+    def wait(self) -> int:
+        """Read what it still prints and return how it ended; below zero is a signal."""
+        if not self.out.closed:
+            self.out.read()
+            self.out.close()
+        if self._status is None:
+            self._status = self._warm.ask({"wait_for": self.process, "now": False})
+            assert self._status is not None
+        return self._status
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(self.process, number)
+
+    def kill(self) -> None:
+        """Kill it and all that it started."""
+        if self.poll() is None:
+            os.killpg(self.process, signal.SIGKILL)
+        self.wait()
 
 
 class Warm:
-    """The parent's side of warm.py: one command at a time, of the project in ``root``."""
+    """The parent's side of warm.py: what it runs is of the project in ``root``."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -78,23 +120,67 @@ class Warm:
         arguments: Sequence[str],
         environment: dict[str, str],
         die_at: tuple[str, int] | None = None,
+        *,
+        entry: str = COMMAND_LINE,
     ) -> Done:
-        """Run one command in a child and return what it printed."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        with self._lock, tempfile.TemporaryDirectory() as folder:
+        """Run one command in a child and return what it printed.
+
+        ``entry`` is another function, ``module:name``, that takes arguments as a command does.
+        """
+        with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder) / "out", Path(folder) / "err"
-            job = {
+            process = self._begin(arguments, environment, entry, out, err, die_at=die_at)
+            status = self.ask({"wait_for": process, "now": False})
+            assert status is not None
+            return Done(status, out.read_text("utf-8"), err.read_text("utf-8"))
+
+    def start(
+        self, arguments: Sequence[str], environment: dict[str, str], *, entry: str = COMMAND_LINE
+    ) -> Running:
+        """Begin a command in a child of a session of its own, to be signalled or killed."""
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "out"
+            os.mkfifo(out)
+            process = self._begin(
+                arguments, environment, entry, out, Path(os.devnull), own_session=True
+            )
+            return Running(self, process, out)
+
+    def _begin(
+        self,
+        arguments: Sequence[str],
+        environment: dict[str, str],
+        entry: str,
+        out: Path,
+        err: Path,
+        *,
+        die_at: tuple[str, int] | None = None,
+        own_session: bool = False,
+    ) -> int:
+        process = self.ask(
+            {
+                "entry": entry,
                 "arguments": list(arguments),
                 "environment": environment,
                 "folder": str(self._root),
                 "out": str(out),
                 "err": str(err),
                 "die_at": die_at,
+                "own_session": own_session,
+                "uses_dbt": bool(USES_DBT & {entry, *arguments[:1]}),
             }
+        )
+        assert process is not None
+        return process
+
+    def ask(self, job: dict[str, Any]) -> int | None:
+        """Send a job and return the answer to it."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with self._lock:
             self._process.stdin.write(json.dumps(job) + "\n")
             self._process.stdin.flush()
-            status = int(self._process.stdout.readline())
-            return Done(status, out.read_text("utf-8"), err.read_text("utf-8"))
+            answer: int | None = json.loads(self._process.stdout.readline())
+            return answer
 
     def close(self) -> None:
         """End the process."""

@@ -3,10 +3,7 @@
 upstreams -> grounded run -> traffic -> grounded run -> answers on every surface
 """
 
-import os
-import signal
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +20,7 @@ from ingestion.demo import canary, find
 from ingestion.demo.shop import as_owner
 from ingestion.demo.state import Layout
 from ingestion.demo.state import load as load_state
-from tests.grounded import COMMAND, ROOT, environment, grounded
+from tests.grounded import COMMAND, ROOT, environment, grounded, warm
 from tests.homes import home_of
 
 pytestmark = pytest.mark.timeout(600)
@@ -44,17 +41,6 @@ def ask(home: Path, statement: str, agent: str = "support_agent") -> list[dict[s
     assert envelope["success"], envelope
     rows: list[dict[str, Any]] = envelope["data"]["rows"]
     return rows
-
-
-def test_a_run_prints_a_line_an_asset_and_what_was_published(home: Path) -> None:
-    done = grounded(home, "run", "--tour")
-    assert done.status == 0, done.err
-    for asset in ("shop/customers", "marts/fct_orders", "agents/agent_tickets", "serving/snapshot"):
-        assert f"✓ {asset}" in done.out
-    assert "published snapshot" in done.out
-    assert "$ grounded sql --agent support_agent" in done.out
-    assert "$ grounded lookup --agent support_agent" in done.out
-    assert "$ grounded search --agent support_agent" in done.out
 
 
 def test_the_support_agent_gets_masked_rows(home: Path) -> None:
@@ -129,7 +115,9 @@ def published_cells(home: Path) -> Iterator[str]:
                 yield str(batch)
 
 
-def test_the_second_run_brings_what_changed_into_answers_views_and_index(home: Path) -> None:
+def test_the_second_run_brings_what_changed_into_answers_views_and_index_and_tells_what_it_did(
+    home: Path,
+) -> None:
     assert grounded(home, "demo", "traffic", "--changes", "30").status == 0
     demo = find(home)
     assert demo is not None
@@ -153,7 +141,14 @@ def test_the_second_run_brings_what_changed_into_answers_views_and_index(home: P
     guide = demo.runbooks_path / "guides" / "news-quokka.md"
     guide.write_text("# Quokka kettle\n\nThe quokka kettle whistles in B flat.", encoding="utf-8")
 
-    assert grounded(home, "run").status == 0
+    done = grounded(home, "run", "--tour")
+    assert done.status == 0, done.err
+    for asset in ("shop/customers", "marts/fct_orders", "agents/agent_tickets", "serving/snapshot"):
+        assert f"✓ {asset}" in done.out
+    assert "published snapshot" in done.out
+    assert "$ grounded sql --agent support_agent" in done.out
+    assert "$ grounded lookup --agent support_agent" in done.out
+    assert "$ grounded search --agent support_agent" in done.out
 
     with psycopg.connect(demo.shop_url) as connection:
         source = connection.execute(
@@ -245,19 +240,11 @@ def test_killed_while_publishing_the_old_snapshot_answers_and_the_next_run_publi
     before = grounded(home, "snapshots", "--json").lines()[0]["snapshot_id"]
     assert grounded(home, "demo", "traffic").status == 0
     building = home / "published" / "building"
-    run = subprocess.Popen(
-        [COMMAND, "run"],
-        cwd=ROOT,
-        env=environment(home),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    run = warm().start(["run"], environment(home))
     while run.poll() is None and not any(building.rglob("*.duckdb")):
         pass
     assert run.poll() is None, "the run ended before it could be killed"
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    run.kill()
 
     assert grounded(home, "snapshots", "--json").lines()[0]["snapshot_id"] == before
     assert ask(home, "select count(*) as n from agent_orders")[0]["n"] > 0

@@ -1,9 +1,7 @@
 """``grounded follow`` in a process of its own, and the shop that it follows."""
 
 import json
-import os
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ from ingestion.demo.shop import as_owner
 from ingestion.demo.state import Layout, load
 from serving import connect
 from serving.snapshot_store import current_id
-from tests.grounded import COMMAND, ROOT, environment
+from tests.grounded import environment, warm
 
 Status = dict[str, Any]
 
@@ -21,20 +19,11 @@ class Following:
 
     def __init__(self, home: Path, *arguments: str) -> None:
         self.home = home
-        self.process = subprocess.Popen(
-            [COMMAND, "follow", "--json", *arguments],
-            cwd=ROOT,
-            env=environment(home),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
+        self.process = warm().start(["follow", "--json", *arguments], environment(home))
 
     def next(self) -> Status:
         """The next cycle's status."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        line = self.process.out.readline()
         assert line, f"it ended with {self.process.wait()}"
         status: Status = json.loads(line)
         return status
@@ -49,15 +38,12 @@ class Following:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Signal it and return how it ended."""
-        self.process.send_signal(number)
-        self.process.communicate()
-        return self.process.returncode
+        self.process.signal(number)
+        return self.process.wait()
 
     def kill(self) -> None:
         """Kill it and all that it started."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.communicate()
+        self.process.kill()
 
 
 def change(home: Path, *statements: str) -> None:

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +16,7 @@ from ingestion.errors import SourceFailed
 from ingestion.load import load_source
 from ingestion.report import LoadReport
 from ingestion.spec import RestApiSource
-from tests.hostile_api import load_and_die
+from tests.grounded import environment, warm
 from tests.hostile_api.conftest import TOKEN, Clock, declare
 from tests.hostile_api.listing import SIZE, STYLES, Listing, Row
 from tests.hostile_api.server import Answer, Script, Seen, Server
@@ -127,12 +125,13 @@ def test_killed_in_page_400_of_900_the_next_load_goes_on_from_there(
         return listing(seen)
 
     server = serve(script)
-    loader = subprocess.Popen(
-        [sys.executable, load_and_die.__file__, str(declaration), str(tmp_path)],
-        env={**os.environ, "SOURCES__OWN__URL": server.url},
+    loader = warm().start(
+        [str(declaration), str(tmp_path)],
+        environment(tmp_path, SOURCES__OWN__URL=server.url),
+        entry="tests.hostile_api.load_and_die:main",
     )
-    process.append(loader.pid)
-    assert loader.wait(60) == -signal.SIGKILL
+    process.append(loader.process)
+    assert loader.wait() == -signal.SIGKILL
     durable = len(home.raw())
     assert 0 < durable < 400 * SIZE
     assert home.raw("select watermark from own._watermarks") == []

@@ -1,4 +1,4 @@
-"""Loads a source once, saying where it is: ``python first_load_and_die.py HOME CAPTURE``."""
+"""Loads a source once, saying where it is."""
 
 import sys
 from pathlib import Path
@@ -29,6 +29,9 @@ def say(message: str) -> None:
     sys.stdout.flush()
 
 
-if __name__ == "__main__":
-    load_source("own", declared(sys.argv[2]), Path(sys.argv[1]), on_progress=say)
+def main(arguments: list[str]) -> int:
+    """Load into a home by a kind of capture."""
+    home, capture = arguments
+    load_source("own", declared(capture), Path(home), on_progress=say)
     say("loaded")
+    return 0

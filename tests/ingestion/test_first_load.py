@@ -3,12 +3,9 @@
 import math
 import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -23,12 +20,11 @@ from ingestion.destination import ROW_GROUP, text_hints
 from ingestion.plain_parquet import write_plainly
 from ingestion.postgres_numeric import MAX_DIGITS, from_binary
 from ingestion.spec import SourceSpec
+from tests.grounded import environment, warm
 from tests.ingestion.conftest import Database
 from tests.ingestion.first_load_and_die import declared
 from tests.servers import Postgres
 
-ROOT = Path(__file__).parents[2]
-SCRIPT = Path(__file__).with_name("first_load_and_die.py")
 KILLED_IN = ("extracting", "loading", "loading")
 Declare = Callable[[dict[str, Any]], SourceSpec]
 Numbers = tuple[int, int, list[Decimal | None]]
@@ -154,18 +150,14 @@ def test_a_first_load_killed_anywhere_neither_loses_nor_doubles_a_row(
 
 def kill_in(database: Database, capture: str, phase: str, after: float) -> None:
     """Load, and kill the load so many seconds after it said that it is in this phase."""
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(database.home), capture],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
+    process = warm().start(
+        [str(database.home), capture],
+        environment(database.home, SOURCES__OWN__URL=database.url),
+        entry="tests.ingestion.first_load_and_die:main",
     )
-    assert process.stdout is not None
     try:
-        next(line for line in process.stdout if line.startswith(phase))
+        next(line for line in process.out if line.startswith(phase))
         # Not a wait for something: the instant of the kill is the test's input.
         time.sleep(after)
     finally:
         process.kill()
-        process.wait()
-        process.stdout.close()

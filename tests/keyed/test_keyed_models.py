@@ -1,6 +1,7 @@
 """Keyed models hold what their queries give, however their inputs came to be."""
 
 import random
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -18,13 +19,24 @@ KEYS = {
 }
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> SmallProject:
-    """A project over some rows, built once."""
-    project = make(tmp_path / "project")
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folder of a project over some rows, and a copy of it after its first build."""
+    project = make(tmp_path_factory.mktemp("keyed") / "project")
     load(project, "0", random.Random(7), changes=60)
     project.build()
-    return project
+    kept = project.folder.with_name("kept")
+    shutil.copytree(project.folder, kept)
+    return project.folder, kept
+
+
+@pytest.fixture
+def project(built: tuple[Path, Path]) -> SmallProject:
+    """The project as it was built, in the same place: elsewhere dbt would parse it anew."""
+    folder, kept = built
+    shutil.rmtree(folder)
+    shutil.copytree(kept, folder)
+    return SmallProject(folder)
 
 
 def load(project: SmallProject, load_id: str, chance: random.Random, *, changes: int) -> None:

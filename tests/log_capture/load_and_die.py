@@ -1,4 +1,4 @@
-"""Loads a source over and over until it is killed: ``python load_and_die.py HOME``."""
+"""Loads a source over and over until it is killed."""
 
 import sys
 from pathlib import Path
@@ -16,9 +16,11 @@ DECLARED = {
     "tables": {"items": {"primary_key": ["id"]}, "notes": {"primary_key": ["id"]}},
 }
 
-if __name__ == "__main__":
+
+def main(arguments: list[str]) -> int:
+    """Load into the home that is named, for ever."""
     spec = SourcesFile.model_validate({"sources": {"own": DECLARED}}).sources["own"]
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while True:
-        load_source("own", spec, Path(sys.argv[1]))
+        load_source("own", spec, Path(arguments[0]))

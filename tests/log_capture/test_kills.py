@@ -2,21 +2,16 @@
 
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from ingestion.spec import SourcesFile
+from tests.grounded import environment, warm
 from tests.log_capture.conftest import Database
 from tests.log_capture.load_and_die import DECLARED
 
-ROOT = Path(__file__).parents[2]
-SCRIPT = Path(__file__).with_name("load_and_die.py")
 KILLS = 15
 CREATE = """
 create table items (id int primary key, name text, body text);
@@ -75,19 +70,16 @@ def test_fifteen_kills_at_random_points_leave_raw_equal_to_the_source(
 
 def run_and_kill(database: Database, chance: random.Random) -> None:
     """Load while the source changes, and kill the load at a random instant."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SOURCES__OWN__URL": database.url}
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(database.home)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
+    process = warm().start(
+        [str(database.home)],
+        environment(database.home, SOURCES__OWN__URL=database.url),
+        entry="tests.log_capture.load_and_die:main",
     )
-    assert process.stdout is not None and process.stdout.readline() == b"ready\n"
-    end = time.monotonic() + chance.uniform(0.1, 3.0)
+    assert process.out.readline() == "ready\n"
+    # A load takes a second: some are killed in their first, some in the second.
+    end = time.monotonic() + chance.uniform(0.05, 2.0)
     with psycopg.connect(database.url) as connection:
         while time.monotonic() < end and process.poll() is None:
             change(connection, chance)
     assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    process.kill()

@@ -1,11 +1,10 @@
 """Rotates the key of a home and dies by SIGKILL as one step of it is about to begin.
 
-``python -m tests.orchestration.rotate_and_die HOME STEP``: a function that ``rotate`` calls.
+HOME STEP: a function that ``rotate`` calls.
 """
 
 import os
 import signal
-import sys
 from pathlib import Path
 
 from orchestration import rotation
@@ -13,9 +12,9 @@ from orchestration.cli.progress import JsonProgress
 from orchestration.resources import read_settings
 
 
-def main() -> None:
+def main(arguments: list[str]) -> int:
     """Replace the step by a kill; one that is not there is an error."""
-    home, step = Path(sys.argv[1]), sys.argv[2]
+    home, step = Path(arguments[0]), arguments[1]
     assert callable(getattr(rotation, step))
 
     def die(*_: object, **__: object) -> None:
@@ -23,7 +22,4 @@ def main() -> None:
 
     setattr(rotation, step, die)
     rotation.rotate(read_settings(home), JsonProgress())
-
-
-if __name__ == "__main__":
-    main()
+    return 0

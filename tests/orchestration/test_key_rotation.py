@@ -3,8 +3,6 @@
 import base64
 import hashlib
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +17,8 @@ from orchestration.resources import Settings, prepare_environment, read_settings
 from orchestration.rotation import Rotation, rotate
 from orchestration.run import rebuild
 from serving.snapshot_store import current, snapshot_ids
+from tests.grounded import environment as command_environment
+from tests.grounded import warm
 from tests.transform import raw_tables
 
 # Of dagster-dbt, which calls what Dagster is about to drop; a command shows no such warning.
@@ -33,13 +33,12 @@ CHANGED = ("GROUNDED_HOME", "DAGSTER_HOME", "DBT_ENV_SECRET_PRIVACY_KEY", "ERASU
 
 # Before which a rotation is killed: what is done is on disk then, and not yet written down.
 STEPS = ("_write", "record_id", "compare_pseudonyms", "withdraw")
-ROOT = Path(__file__).parents[2]
 
 
 def rotate_and_die(home: Path, step: str) -> int:
     """Rotate in a process of its own that is killed at a step; return its exit status."""
-    command = [sys.executable, "-m", "tests.orchestration.rotate_and_die", str(home), step]
-    return subprocess.run(command, check=False, cwd=ROOT, stdout=subprocess.DEVNULL).returncode
+    entry = "tests.orchestration.rotate_and_die:main"
+    return warm().run([str(home), step], command_environment(home), entry=entry).status
 
 
 @pytest.fixture(scope="module")

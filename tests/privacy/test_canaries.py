@@ -3,9 +3,6 @@
 demo upstreams -> grounded run, three ways -> scan of every artefact -> found in raw alone
 """
 
-import os
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +14,7 @@ from serving.leak_scan.report import ScanReport
 from serving.leak_scan.scan import scan
 from serving.leak_scan.targets import Target, home_targets
 from serving.leak_scan.values import of
-from tests.grounded import COMMAND, ROOT, environment, grounded
+from tests.grounded import environment, grounded, warm
 from tests.homes import home_of
 
 pytestmark = pytest.mark.timeout(900)
@@ -92,19 +89,11 @@ def test_after_an_error_that_quotes_her_she_is_nowhere_else(home: Path, told: st
 def test_after_a_killed_run_she_is_nowhere_else(home: Path) -> None:
     assert grounded(home, "demo", "traffic").status == 0
     building = home / "published" / "building"
-    run = subprocess.Popen(
-        [COMMAND, "run"],
-        cwd=ROOT,
-        env=environment(home),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    run = warm().start(["run"], environment(home))
     while run.poll() is None and not any(building.rglob("*.duckdb")):
         pass
     assert run.poll() is None, "the run ended before it could be killed"
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    run.kill()
     assert any(building.iterdir())
     # A view's file that was being written does not open; its bytes are searched.
     report = scan(home_targets(home), CANARY, patterns=False)

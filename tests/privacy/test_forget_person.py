@@ -197,6 +197,12 @@ def test_an_edited_receipt_is_found(erased: Erased, tmp_path: Path) -> None:
     assert listed.status == 1 and "edited" in listed.out
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which nothing was done yet; what a refused command compiles stays."""
+    return tmp_path_factory.mktemp("empty")
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -209,12 +215,19 @@ def test_an_edited_receipt_is_found(erased: Erased, tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_request_is_one_sentence_and_changes_nothing(
-    tmp_path: Path, arguments: list[str], told: str
+    empty: Path, arguments: list[str], told: str
 ) -> None:
-    done = grounded(tmp_path, "forget", *arguments)
+    done = grounded(empty, "forget", *arguments)
     assert done.status == 2 and told in done.err
     assert "Traceback" not in done.err and len(done.err.strip().splitlines()) == 1
-    assert not (tmp_path / "erasure").exists()
+    assert not (empty / "erasure").exists()
+
+
+def test_without_a_privacy_key_nothing_is_erased(empty: Path) -> None:
+    own = {"SOURCES__SHOP__URL": "postgresql://nowhere.invalid/x"}
+    done = grounded(empty, "forget", "shop.customers", "1", "--reason", "x", **own)
+    assert done.status == 2 and "GROUNDED_PRIVACY_KEY is " in done.err
+    assert not (empty / "erasure").exists()
 
 
 def test_a_person_who_is_not_there_is_kept_out_from_now_on(tmp_path: Path) -> None:
@@ -222,10 +235,3 @@ def test_a_person_who_is_not_there_is_kept_out_from_now_on(tmp_path: Path) -> No
     assert done.status == 0, done.err
     assert "raw held no such person; if a source sends her, she is kept out" in done.out
     assert (tmp_path / "erasure" / "marks.jsonl").stat().st_size > 0
-
-
-def test_without_a_privacy_key_nothing_is_erased(tmp_path: Path) -> None:
-    own = {"SOURCES__SHOP__URL": "postgresql://nowhere.invalid/x"}
-    done = grounded(tmp_path, "forget", "shop.customers", "1", "--reason", "x", **own)
-    assert done.status == 2 and "GROUNDED_PRIVACY_KEY is " in done.err
-    assert not (tmp_path / "erasure").exists()

@@ -6,14 +6,11 @@ from pathlib import Path
 import pytest
 
 from orchestration.redaction import KnownPeople, Redactor
-from tests.transform.conftest import build, environment, warehouse
 
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "dbt_project"
 SPANS = ROOT.parent / "shared/data/pii_spans.jsonl"
 RUNBOOKS = ROOT / "ingestion/demo/documents"
-
-__all__ = ["build", "environment", "warehouse"]
 
 Redact = Callable[..., str]
 

@@ -3,16 +3,14 @@
 import random
 import re
 import unicodedata
-from pathlib import Path
 
-import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.redaction import KnownPeople, Redactor, redaction_statements
+from orchestration.redaction import KnownPeople, Redactor
 from serving.patterns import find_patterns
-from tests.redaction.conftest import PROJECT, Redact
+from tests.redaction.conftest import Redact
 
 properties = settings(deadline=None, derandomize=True, max_examples=25)
 
@@ -150,23 +148,6 @@ def test_the_same_person_has_the_same_number_and_two_have_two(redact: Redact) ->
 def test_no_text_stays_no_text(known: dict[str, list[str]], redactor: Redactor) -> None:
     assert redactor.redact([""], KnownPeople(**known)) == [""]
     assert redactor.redact([]) == []
-
-
-def test_the_functions_are_those_that_dbt_makes(
-    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
-    query = (
-        "select schema_name, function_name, macro_definition from duckdb_functions() where "
-        "schema_name = 'redaction' or (schema_name = 'privacy' and function_name = 'redact') "
-        "order by all"
-    )
-    # DuckDB words a function that it has read from a file in another way than a new one.
-    with duckdb.connect(tmp_path / "ours.duckdb") as connection:
-        connection.execute(redaction_statements(PROJECT))
-    with duckdb.connect(tmp_path / "ours.duckdb", read_only=True) as connection:
-        ours = connection.execute(query).fetchall()
-    assert len(ours) > 40
-    assert warehouse.execute(query).fetchall() == ours
 
 
 def test_the_order_of_many_texts_is_kept(redactor: Redactor) -> None:

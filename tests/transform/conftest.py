@@ -135,7 +135,11 @@ def mask(
     keyed: duckdb.DuckDBPyConnection,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Mask:
-    """Runs one mask, as dbt compiles it, on some values and the known values of one person."""
+    """Runs one mask, as dbt compiles it, on some values and what is known of whom they belong to.
+
+    A known value is everybody's, or a list of them has one for each value. DuckDB plans a query of
+    the redaction for 0.3 s, and runs it on a hundred values in less: give it many.
+    """
     home = tmp_path_factory.mktemp("masks")
     macros = ["create_privacy_functions()", *MACROS.values()]
     inline = f"\n{SEPARATOR}\n".join(f"{{{{ {macro} }}}}" for macro in macros)
@@ -147,13 +151,17 @@ def mask(
     keyed.execute(create_functions)
     expressions = dict(zip(MACROS, compiled, strict=True))
 
-    def run(macro: str, *values: str | None, **known: str) -> list[Any]:
+    def run(macro: str, *values: str | None, **known: str | list[str]) -> list[Any]:
+        given: dict[str, Any] = {"values": list(values)}
+        for name in ("name", "email", "phone", "street"):
+            value = known.get(name)
+            given[name] = value if isinstance(value, list) else [value] * len(values)
         rows = keyed.execute(
             f"select {expressions[macro]} from (select cast(unnest($values) as varchar) as value,"
-            " cast($name as varchar) as name, cast($email as varchar) as email,"
-            " cast($phone as varchar) as phone, cast($street as varchar) as street)",
-            {"values": list(values), "name": None, "email": None, "phone": None, "street": None}
-            | known,
+            " cast(unnest($name) as varchar) as name, cast(unnest($email) as varchar) as email,"
+            " cast(unnest($phone) as varchar) as phone,"
+            " cast(unnest($street) as varchar) as street)",
+            given,
         ).fetchall()
         return [masked for (masked,) in rows]
 

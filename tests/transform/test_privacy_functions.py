@@ -1,12 +1,14 @@
 """The masks as functions of the warehouse: what a model calls is what is declared and proven."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from tests.transform.conftest import Build, Mask
+from orchestration.redaction import redaction_statements
+from tests.transform.conftest import PROJECT, Build, Mask
 
 METHODS = {
     "pseudonym",
@@ -115,3 +117,20 @@ def test_a_smallest_group_is_what_the_model_declares(build: Build) -> None:
     node = build.manifest()["nodes"]["model.grounded.agent_sales"]
     size = node["config"]["meta"]["serve"]["min_group"]["size"]
     assert f"having count(distinct customers.customer_id) >= {size}" in node["compiled_code"]
+
+
+def test_redacting_files_uses_the_functions_that_dbt_makes(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    query = (
+        "select schema_name, function_name, macro_definition from duckdb_functions() where "
+        "schema_name = 'redaction' or (schema_name = 'privacy' and function_name = 'redact') "
+        "order by all"
+    )
+    # DuckDB words a function that it has read from a file in another way than a new one.
+    with duckdb.connect(tmp_path / "ours.duckdb") as connection:
+        connection.execute(redaction_statements(PROJECT))
+    with duckdb.connect(tmp_path / "ours.duckdb", read_only=True) as connection:
+        ours = connection.execute(query).fetchall()
+    assert len(ours) > 40
+    assert warehouse.execute(query).fetchall() == ours
