@@ -129,6 +129,8 @@ def prepare_environment(settings: Settings) -> None:
     os.environ["GROUNDED_HOME"] = str(settings.home)
     os.environ["DAGSTER_HOME"] = str(settings.home / "dagster")
     os.environ["DO_NOT_TRACK"] = "1"
+    # What a run plans is stored in one transaction, and not in one for each asset and check.
+    os.environ["DAGSTER_EVENT_BATCH_SIZE"] = "1000"
     key = privacy_key(settings)
     _claim(settings.home, key)
     os.environ[_DBT_KEY_VARIABLE] = key

@@ -60,6 +60,8 @@ def serving_assets(
         specs=_specs(declarations),
         check_specs=_check_specs(declarations),
         op_tags={"layer": GROUP},
+        # All are published at any rate; a followed cycle tells of those that it changed.
+        can_subset=kept is not None,
     )
     def publication(context: dg.AssetExecutionContext) -> Iterator[Any]:
         def told(step: str, done: int, total: int) -> None:
@@ -87,10 +89,10 @@ def serving_assets(
                 f"nothing is published: the warehouse cannot be read ({type(error).__name__})"
             ) from None
         except PublicationRefused as error:
-            yield from _check_results(error.findings)
+            yield from _told_checks(context, _check_results(error.findings))
             raise dg.Failure(str(error), allow_retries=False) from None
-        yield from _check_results(published.findings)
-        yield from _not_loaded(published, declarations)
+        yield from _told_checks(context, _check_results(published.findings))
+        yield from _told_checks(context, _not_loaded(published, declarations))
         if published.blocking:
             raise dg.Failure(
                 "not promoted, the snapshot before it still answers: "
@@ -101,7 +103,9 @@ def serving_assets(
             context.log.info(f"the index of {table} was written anew: {build.because}")
         if published.missing:
             context.log.warning(f"{NOT_LOADED}: {', '.join(published.missing)}")
-        yield from _results(published, declarations, with_preview=kept is None)
+        for result in _results(published, declarations, with_preview=kept is None):
+            if result.asset_key in context.selected_asset_keys:
+                yield result
 
     return publication
 
@@ -236,6 +240,17 @@ def _check_results(findings: Findings) -> Iterator[dg.AssetCheckResult]:
         )
 
 
+def _told_checks(
+    context: dg.AssetExecutionContext, results: Iterator[dg.AssetCheckResult]
+) -> Iterator[dg.AssetCheckResult]:
+    """Those of the assets that are told of; a problem of any other stops the promotion as well."""
+    chosen = context.selected_asset_check_keys
+    for result in results:
+        assert result.asset_key is not None and result.check_name is not None
+        if dg.AssetCheckKey(result.asset_key, result.check_name) in chosen:
+            yield result
+
+
 def _not_loaded(
     published: Publication, declarations: Declarations
 ) -> Iterator[dg.AssetCheckResult]:
@@ -255,8 +270,9 @@ def _results(
 ) -> Iterator[dg.MaterializeResult[None]]:
     catalog = published.catalog
     for name in declarations.views:
+        key = dg.AssetKey([GROUP, name])
         if name in published.missing:
-            yield dg.MaterializeResult(asset_key=[GROUP, name], metadata={NOT_LOADED: True})
+            yield dg.MaterializeResult(asset_key=key, metadata={NOT_LOADED: True})
             continue
         metadata: dict[str, Any] = {"dagster/row_count": catalog.stores[name].rows}
         if with_preview:
@@ -264,7 +280,7 @@ def _results(
         as_of = catalog.views[name].data_as_of
         if as_of is not None:
             metadata["data as of"] = dg.MetadataValue.timestamp(as_of)
-        yield dg.MaterializeResult(asset_key=[GROUP, name], metadata=metadata)
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata)
     yield dg.MaterializeResult(asset_key=SEARCH_INDEX, metadata=_index_metadata(catalog.index))
     yield dg.MaterializeResult(
         asset_key=SNAPSHOT,

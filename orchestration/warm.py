@@ -25,6 +25,7 @@ from orchestration.proving import prove_built
 from orchestration.resources import Settings, chosen_embedder
 from orchestration.run import LOGGER, failures_of, has_published
 from orchestration.run_log import Progress, progress_logger
+from orchestration.serving_assets import SNAPSHOT
 from serving.snapshot_store import read_pointer
 
 _OF_DBT = ("staging", "marts", "agents")
@@ -32,6 +33,9 @@ _AROUND = "orchestrator"
 FOLLOWED = {"grounded/followed": "true"}
 _KEPT_RUNS = 500
 _LOOK_S = 1.0
+_GARBAGE_EACH = 20_000
+# How long nothing may be told of a published view that no change has reached.
+_TELL_ALL_S = 30.0
 _DOWNSTREAM = (*_OF_DBT, "serving")
 
 
@@ -57,12 +61,14 @@ class Warm:
         self._loggers = {LOGGER: progress_logger(progress)}
         self._cycle = Cycle()
         self._warehouse = KeptOpen(settings.home)
-        self._project = self._newest = self._next_look = 0.0
+        self._project = self._newest = self._next_look = self._told_all = 0.0
         self._in_full: dg.Definitions | None = None
         self._kept: dg.Definitions | None = None
         self._staged: list[dg.AssetKey] = []
         self._missing: set[str] = set()
         self._jobs: dict[tuple[bool, frozenset[dg.AssetKey]], dg.JobDefinition] = {}
+        # A cycle makes and drops a million objects: Python's own 700 looks 60 times for garbage.
+        gc.set_threshold(_GARBAGE_EACH, 10, 10)
 
     @property
     def snapshot_id(self) -> str | None:
@@ -120,7 +126,15 @@ class Warm:
         made = raw.downstream() - raw
         # Views over raw tables are as they were; what is kept as a table has to follow.
         unchanged = dg.AssetSelection.groups("staging") - dg.AssetSelection.keys(*self._staged)
-        return self._run(self._kept, (made - unchanged) | dg.AssetSelection.groups("serving"))
+        return self._run(self._kept, (made - unchanged) | self._published())
+
+    def _published(self) -> dg.AssetSelection:
+        """What is told of although none of its rows has changed: every publish takes all along."""
+        now = time.monotonic()
+        if now < self._told_all + _TELL_ALL_S:
+            return dg.AssetSelection.assets(SNAPSHOT)
+        self._told_all = now
+        return dg.AssetSelection.groups("serving")
 
     def rest(self) -> None:
         """Leave the warehouse to others until there is something to follow."""
