@@ -40,8 +40,8 @@
         {%- set count = 0 -%}
         {%- set ending = [] -%}
         {%- if way.mode != 'unchanged' -%}
-            {%- do keyed_prepare(way, target, declared) -%}
-            {%- set count = keyed_check(target, declared) -%}
+            {%- set prepared = keyed_prepare(way, target, declared) -%}
+            {%- set count = keyed_check(prepared, declared) -%}
             {%- do ending.append(keyed_merge(way, target, declared)) -%}
         {%- endif -%}
         {%- if now.has_moved -%}

@@ -88,8 +88,8 @@
     {{ return({'mode': 'keys', 'has_null': has_null, 'constants': constants or 'null'}) }}
 {%- endmacro %}
 
-{# Make what the rows are now (keyed_fresh), those of them that are not in the table as they are
-   (keyed_new), and the keys of what must leave the table (keyed_left). #}
+{# The statements that make what the rows are now (keyed_fresh), those of them that are not in the
+   table as they are (keyed_new), and the keys of what must leave the table (keyed_left). #}
 {% macro keyed_prepare(way, target, declared) -%}
     {%- set key = declared.unique_key -%}
     {%- set old = 'keyed_old' if way.mode == 'keys' else target -%}
@@ -117,7 +117,7 @@
         union all
         select {{ key }} from keyed_new;
     {%- endset -%}
-    {%- do keyed_run(statements) -%}
+    {{ return(statements) }}
 {%- endmacro %}
 
 {% macro keyed_fresh(target, query) -%}
@@ -159,9 +159,9 @@
     {{ return(told) }}
 {%- endmacro %}
 
-{# Run on what changed the tests that dbt runs on the whole; a failure leaves the table as it was.
-   Returns how many rows leave or come. #}
-{% macro keyed_check(target, declared) -%}
+{# Make what is to be prepared, and run on what changed the tests that dbt runs on the whole; a failure
+   leaves the table as it was. Returns how many rows leave or come. #}
+{% macro keyed_check(prepared, declared) -%}
     {%- set key = declared.unique_key -%}
     {%- set checks = [
         (key ~ ' is not unique', 'select 1 from keyed_fresh group by ' ~ key ~ ' having count(*) > 1'),
@@ -181,6 +181,7 @@
         {%- endif -%}
     {%- endfor -%}
     {%- set query -%}
+        {{ prepared }}
         select
             (select count(*) from keyed_left)
             {%- for name, sql in checks %},
