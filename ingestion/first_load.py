@@ -5,7 +5,7 @@ no raw table yet + a key that the source keeps unique -> loaded straight, in hal
 A first load that was killed leaves a raw table, so the next one merges into what is there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import dlt
@@ -27,15 +27,18 @@ _UNIQUE = sa.text("""
 """)
 
 
-def fresh_tables(spec: SourceSpec, url: str, pipeline: dlt.Pipeline) -> set[str]:
-    """Return the tables that raw has not and whose declared key is unique at the source."""
+def fresh_tables(spec: SourceSpec, url: str, known: Collection[str]) -> set[str]:
+    """Return the tables that raw has not and whose declared key is unique at the source.
+
+    ``known`` are those that dlt knows.
+    """
     if not isinstance(spec, SqlDatabaseSource):
         return set()
-    is_new = not pipeline.schema_names
-    known: set[str] = set() if is_new else set(pipeline.default_schema.tables)
     missing = [name for name in spec.tables if name not in known]
+    if not missing:
+        return set()
     engine = open_engine(url)
-    if not missing or engine.dialect.name != "postgresql":
+    if engine.dialect.name != "postgresql":
         return set()
     quote = engine.dialect.identifier_preparer.quote_identifier
     fresh = set()

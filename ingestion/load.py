@@ -29,6 +29,7 @@ from ingestion.failures import forget_failure, note_failure
 from ingestion.faults import explain
 from ingestion.files import file_resources
 from ingestion.first_load import fresh_tables, load_straight
+from ingestion.known_hints import ask_once
 from ingestion.log_capture import LogCapture
 from ingestion.lost_tables import (
     forget_shape,
@@ -147,7 +148,9 @@ def _load(job: _Job, anew: frozenset[str], *, is_lost: bool = False) -> LoadRepo
     pipeline = _pipeline(name, home, told)
     if is_lost and pipeline.schema_names:
         forget_shape(pipeline, anew)
-    loaded = loaded_tables(pipeline).intersection(spec.tables if tables is None else tables)
+    # Each look at dlt's schema reads it anew.
+    shape = pipeline.default_schema.tables if pipeline.schema_names else {}
+    loaded = loaded_tables(shape).intersection(spec.tables if tables is None else tables)
     look_for_lost(home, name, loaded)
     with ExitStack() as stack:
         capture = _capture(job, batch)
@@ -161,9 +164,7 @@ def _load(job: _Job, anew: frozenset[str], *, is_lost: bool = False) -> LoadRepo
             if (tables is None or resource.name in tables)
             and (not selection or resource.name in selection)
         ]
-        fresh = (
-            set() if is_lost else fresh_tables(spec, connection.url.get_secret_value(), pipeline)
-        )
+        fresh = set() if is_lost else fresh_tables(spec, connection.url.get_secret_value(), shape)
         if capture is not None:
             capture.fresh = fresh
         report = _moved(job, batch, pipeline, resources, fresh, loaded)
@@ -250,6 +251,7 @@ def _pipeline(name: str, home: Path, told: OnProgress) -> dlt.Pipeline:
     # Loaded files are copies of raw rows outside the warehouse, where nothing would erase them.
     dlt.config["load.delete_completed_jobs"] = True
     write_plainly()
+    ask_once()
     # By default dlt takes a page of each resource in turn, and so would ask for what was set aside
     # or has vanished before the readers are done.
     dlt.config["extract.next_item_mode"] = "fifo"

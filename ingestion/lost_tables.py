@@ -11,17 +11,15 @@ from pathlib import Path
 
 import dlt
 import duckdb
+from dlt.common.schema.typing import TSchemaTables
 from dlt.common.schema.utils import has_table_seen_data
 
 from ingestion.errors import RawTableLost, WarehouseBusy
 from ingestion.warehouse import writing
 
 
-def loaded_tables(pipeline: dlt.Pipeline) -> set[str]:
-    """The tables that earlier loads have made, as dlt remembers."""
-    if not pipeline.schema_names:
-        return set()
-    tables = pipeline.default_schema.tables
+def loaded_tables(tables: TSchemaTables) -> set[str]:
+    """Those of the tables that dlt knows that earlier loads have made."""
     return {name for name, table in tables.items() if has_table_seen_data(table)}
 
 
