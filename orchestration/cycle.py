@@ -11,6 +11,7 @@ from serving.errors import NoSnapshot
 from serving.leak_scan.kept_values import KeptValues
 from serving.leak_scan.search_set import SearchSet
 from serving.leak_scan.values import Held
+from serving.privacy.proof import Proof
 from serving.snapshot_store import current
 from serving.verified import Verified
 
@@ -25,10 +26,12 @@ class Cycle:
     def __init__(self) -> None:
         self._values: KeptValues | None = None
         self._published: str | None = None
+        # What the last snapshot was proven by.
+        self.proof: Proof | None = None
 
     def restart(self) -> None:
         """Forget all, personal values too."""
-        self._values, self._published = None, None
+        self._values = self._published = self.proof = None
 
     def begin(
         self, home: Path, declarations: Declarations, keys: Mapping[str, bytes] | None
@@ -60,6 +63,6 @@ class Cycle:
             self._values = KeptValues(declarations, keys)
         return self._values.read(warehouse, declarations, hold)
 
-    def promoted(self, snapshot_id: str) -> None:
+    def promoted(self, snapshot_id: str, proof: Proof) -> None:
         """Build on this snapshot from now on."""
-        self._published = snapshot_id
+        self._published, self.proof = snapshot_id, proof

@@ -35,6 +35,7 @@ from serving.leak_scan.targets import snapshot_target
 from serving.privacy.origins import column_origins
 from serving.privacy.page import page
 from serving.privacy.proof import Proof
+from serving.view_files import link
 
 KEEP_SNAPSHOTS = 5
 # A publish each second for ten minutes would leave hundreds; one a minute is enough to go back to.
@@ -161,8 +162,11 @@ def _publish(
         snapshot.build_index(
             candidate, available, embedder, on_progress, is_fresh=is_fresh, is_warm=is_warm
         )
-        privacy = page(proof, candidate.snapshot_id)
-        (candidate.folder / PRIVACY_FILE).write_text(privacy, encoding="utf-8")
+        if known is not None and cycle.proof is proof:
+            link(known.folder / PRIVACY_FILE, candidate.folder / PRIVACY_FILE)
+        else:
+            privacy = page(proof, f"Proof for contract {declarations.contract_version}")
+            (candidate.folder / PRIVACY_FILE).write_text(privacy, encoding="utf-8")
         catalog, folder = snapshot.verify(candidate, known), candidate.folder
         findings = first | _of_views(catalog, available, raw)
         findings["search_index", RECALL] = recall_low(catalog)
@@ -177,7 +181,7 @@ def _publish(
     except BaseException:
         snapshot.discard(candidate)
         raise
-    cycle.promoted(catalog.snapshot_id)
+    cycle.promoted(catalog.snapshot_id, proof)
     expired = snapshot.expire(home, KEEP_SNAPSHOTS, spacing=spacing)
     folder = snapshot.open_snapshot(home, catalog.snapshot_id)[0]
     return Publication(catalog, folder, findings, missing, expired)

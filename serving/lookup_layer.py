@@ -42,7 +42,8 @@ def write_lookup_layer(
     is_new = not target.exists()
     with closing(open_new(target)) as connection:
         if is_new:
-            create_rows(connection, view, f"{ROW_COLUMN} text, {SEQ} integer not null")
+            rest = f"{ROW_COLUMN} text, {SEQ} integer not null"
+            create_rows(connection, view, rest, is_layer=True)
             create_indexes(connection, view)
         insert = f"insert or replace into rows values ({', '.join('?' * (width + 2))})"
         connection.executemany(insert, ((*record, seq) for record in records(view, rows)))

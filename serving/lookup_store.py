@@ -47,15 +47,17 @@ class LookupStore:
         types = {column.name: column.type for column in view.columns}
         self._view = view.name
         self._columns = lookup_columns(view)
-        self._normalise = {name: _normaliser(name, types[name]) for name in self._columns}
         select = _select if layer is None else _select_layered
-        self._statements = {name: select(name, view.key) for name in self._columns}
+        self._ways = {
+            name: (_normaliser(name, types[name]), select(name, view.key)) for name in self._columns
+        }
         self._lock = Lock()
         self._connection = sqlite3.connect(immutable(path), uri=True, check_same_thread=False)
         if layer is not None:
             self._connection.execute("attach ? as layer", (immutable(layer),))
         # The bodies go into a parser, which reads bytes.
         self._connection.text_factory = bytes
+        self._cursor = self._connection.cursor()
 
     def get(self, column: str, values: Sequence[Any], limit: int) -> list[dict[str, Any]]:
         """Return at most ``limit`` rows, in the order of the values, then of the key."""
@@ -63,20 +65,26 @@ class LookupStore:
 
     def find(self, column: str, values: Sequence[Any], limit: int) -> list[bytes]:
         """Return the same rows as the JSON that the file holds."""
-        statement = self._statements.get(column)
-        if statement is None:
+        way = self._ways.get(column)
+        if way is None:
             raise InvalidArgument(
                 f"{self._view} has no lookup by that column; use {' or '.join(self._columns)}",
                 allowed=self._columns,
             )
+        normalise, statement = way
+        if len(values) == 1:
+            return self._found(statement, normalise(values[0]), limit)
         rows: list[bytes] = []
-        for value in dict.fromkeys(map(self._normalise[column], values)):
+        for value in dict.fromkeys(map(normalise, values)):
             if len(rows) >= limit:
                 break
-            with self._lock:
-                found = self._connection.execute(statement, (value, limit - len(rows))).fetchall()
-            rows += [one[0] for one in found]
+            rows += self._found(statement, value, limit - len(rows))
         return rows
+
+    def _found(self, statement: str, value: int | str, limit: int) -> list[bytes]:
+        with self._lock:
+            found = self._cursor.execute(statement, (value, limit)).fetchall()
+        return [one[0] for one in found]
 
     def close(self) -> None:
         """Close the file; calls after this fail."""
@@ -169,14 +177,20 @@ def open_new(target: Path) -> sqlite3.Connection:
     return connection
 
 
-def create_rows(connection: sqlite3.Connection, view: CatalogView, rest: str) -> None:
-    """Create the table of a lookup file: the view's lookup columns, then the ``rest``."""
+def create_rows(
+    connection: sqlite3.Connection, view: CatalogView, rest: str, *, is_layer: bool = False
+) -> None:
+    """Create the table of a lookup file: the view's lookup columns, then the ``rest``.
+
+    The rows stand in the order of the key, but in a layer in that in which they come: of its pages
+    as few as can be differ from those of the layer before, which were searched for leaks.
+    """
     types = {column.name: column.type for column in view.columns}
     names = lookup_columns(view)
     kinds = {name: "integer" if types[name] in INTEGERS else "text" for name in names}
     declared = [f"{quoted(name)} {kinds[name]}" for name in names]
-    declared[0] += " not null primary key"
-    without = "" if kinds[view.key] == "integer" else " without rowid"
+    declared[0] += " not null unique" if is_layer else " not null primary key"
+    without = "" if is_layer or kinds[view.key] == "integer" else " without rowid"
     connection.execute(f"create table rows ({', '.join(declared)}, {rest}){without}")
 
 

@@ -12,7 +12,7 @@ import duckdb
 
 from serving.candidate import Candidate, discard, new_candidate
 from serving.catalog import Catalog, CatalogAgent, CatalogView, Store
-from serving.catalog_views import catalog_view
+from serving.catalog_views import WarehouseTables, catalog_view
 from serving.changes import Told, told_changes
 from serving.declarations import Declarations, DeclaredAgent, DeclaredView
 from serving.errors import PublishError
@@ -102,8 +102,11 @@ class _Export:
             raise PublishError("there is no warehouse yet; run `grounded run`")
         with _connect(warehouse) as connection:
             told = told_changes(connection)
+            loads = self._previous.loads if self._previous else {}
+            tables = WarehouseTables(connection, loads)
             for declared in _in_order(self._declarations):
-                self._view(connection, declared, told.get(declared.name))
+                view = catalog_view(tables, declared, self._origins)
+                self._view(connection, declared, view, told.get(declared.name))
                 self._tell()
         for name, store in self._stores.items():
             if name not in self._followed:
@@ -124,10 +127,12 @@ class _Export:
         )
 
     def _view(
-        self, connection: duckdb.DuckDBPyConnection, declared: DeclaredView, told: Told | None
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        declared: DeclaredView,
+        view: CatalogView,
+        told: Told | None,
     ) -> None:
-        loads = self._previous.loads if self._previous else {}
-        view = catalog_view(connection, declared, self._origins, loads)
         self._views[view.name] = view
         way = self._way(view, told)
         if self._previous and isinstance(way, Followed):

@@ -35,6 +35,7 @@ _PAGE = 4096
 # What is read again on both sides of a chunk: a value with its separators, and its neighbours.
 _AFTER = 4096
 _BEFORE = 64
+_NEAR_PAGES = 4
 _HEAD = 16
 _CONTROLS = bytes([*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20)])
 
@@ -208,15 +209,19 @@ _MAGIC = (
 
 
 def _differing(path: Path, before: Path) -> Iterator[Chunk]:
-    """Yield the pages of a file that are not the same in another one."""
+    """Yield the pages of a file that are not the same in another one, and those between near ones.
+
+    A stretch is read with what is around it, so that of two near ones little is spared.
+    """
     new, old = path.read_bytes(), before.read_bytes()
     same = min(len(new), len(old)) // _PAGE
     pages = [
         np.frombuffer(data[: same * _PAGE], np.uint8).reshape(-1, _PAGE) for data in (new, old)
     ]
     differs = np.append((pages[0] != pages[1]).any(axis=1), len(new) > same * _PAGE)
-    ends = np.flatnonzero(np.diff(differs, prepend=False, append=False))
-    for first, last in zip(ends[::2], ends[1::2], strict=True):
+    places = np.flatnonzero(differs)
+    parts = np.split(places, np.flatnonzero(np.diff(places) > _NEAR_PAGES) + 1)
+    for first, last in ((part[0], part[-1] + 1) for part in parts if len(part)):
         begin, end = int(first) * _PAGE, len(new) if last > same else int(last) * _PAGE
         for start in range(begin, end, _CHUNK):
             stop = min(start + _CHUNK, end)

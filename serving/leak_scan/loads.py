@@ -34,10 +34,13 @@ class Loads:
             self.ended.setdefault(source, set()).update(new)
         self._new = {}
 
-    def unread(self, connection: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> str:
+    def unread(
+        self, connection: duckdb.DuckDBPyConnection, table: str, columns: Columns
+    ) -> str | None:
         """Return the condition for rows that were not read before, and take them as read.
 
-        A table whose rows do not name their load is read as a whole each time.
+        None where there is no such row. A table whose rows do not name their load is read as a
+        whole each time.
         """
         if LOAD_ID not in columns.get(table, {}):
             return ""
@@ -53,7 +56,9 @@ class Loads:
             return ""
         ids = ", ".join(map(literal, sorted(new)))
         late = f" or {LOAD_ID} in ({ids})" if ids else ""
-        return f" and ({LOAD_ID} > {literal(last)}{late})"
+        condition = f" and ({LOAD_ID} > {literal(last)}{late})"
+        there = f"select 1 from {relation(table)} where true{condition} limit 1"
+        return condition if connection.execute(there).fetchone() else None
 
     def _ended_since(
         self, connection: duckdb.DuckDBPyConnection, source: str, columns: Columns

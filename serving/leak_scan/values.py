@@ -85,6 +85,8 @@ def personal_values(
                 if privacy == PUBLIC:
                     public.append((name, column))
                     continue
+                if where is None:
+                    continue
                 texts = list(_distinct(connection, name, column, kind, where))
                 rule = declared.scan if declared else None
                 columns.append(ValueColumn(f"{name}.{column}", privacy, texts, rule))
