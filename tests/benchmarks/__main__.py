@@ -41,6 +41,7 @@ BENCHES: Mapping[str, Bench] = {
     "serving": Bench("serving"),
     "load": Bench("load", quick=("--seconds", "20"), full=("--real-runs",)),
     "mcp": Bench("mcp"),
+    "http": Bench("http"),
     "cycles": Bench("cycles", full=("--rows", "10000", "100000", "1000000", "10000000")),
     "memory": Bench("cycles", quick=("--cycles", "100"), full=("--cycles", "10000")),
     "following": Bench("following", quick=("--commits", "100")),
