@@ -1,6 +1,7 @@
 """A process that publishes again and again reads what is new, and misses nothing of it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from orchestration.publishing import NO_PERSONAL_DATA, Publication
 from serving import index, snapshot
 from serving.declarations import Declarations, DeclaredMask, DeclaredSource, SourceColumn
 from serving.errors import PublishError
+from serving.layout import PRIVACY_FILE
 from serving.privacy.proof import Proof
 
 NOTHING_WRONG = Proof(columns=(), rows={}, problems=(), unneeded=(), seconds=0.0)
@@ -64,12 +66,14 @@ def load(home: Path, number: int, name: str, load_id: str) -> None:
     )
 
 
-def publish(home: Path, cycle: Cycle | None, *, in_full: bool = False) -> Publication:
+def publish(
+    home: Path, cycle: Cycle | None, *, in_full: bool = False, proof: Proof = NOTHING_WRONG
+) -> Publication:
     return publishing.publish(
         home,
         declared(),
         HashEmbedder(),
-        proof=NOTHING_WRONG,
+        proof=proof,
         keys={"privacy key": b"a privacy key of this test alone"},
         cycle=cycle,
         in_full=in_full,
@@ -93,6 +97,19 @@ def test_a_warm_publish_searches_what_changed_alone(model: KeyedModel) -> None:
     facts = finding(publication).facts
     assert facts["personal values"] == first["personal values"]
     assert 0 < int(facts["cells"]) < int(first["cells"]) // 2
+
+
+def test_the_page_of_the_same_proof_is_shared_and_that_of_another_is_written(
+    model: KeyedModel,
+) -> None:
+    cycle, other = Cycle(), replace(NOTHING_WRONG, rows={VIEW: ()})
+
+    def page(proof: Proof) -> Path:
+        return publish(model.home, cycle, proof=proof).folder / PRIVACY_FILE
+
+    pages = [page(proof) for proof in (NOTHING_WRONG, NOTHING_WRONG, other)]
+    assert pages[0].samefile(pages[1])
+    assert VIEW in pages[2].read_text("utf-8") and VIEW not in pages[1].read_text("utf-8")
 
 
 @pytest.mark.parametrize("ticket", [1, 3])
