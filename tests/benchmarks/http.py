@@ -1,6 +1,6 @@
 """Lookups, SQL and search over HTTP by 1, 8 and 64 clients, beside an endpoint that does nothing.
 
-``python -m tests.benchmarks.http [--seconds 3]``: one server process each, keys at random among five
+``python -m tests.benchmarks.http [--seconds 3]``: one server process each. Keys are drawn from five
 hundred, so that many a statement and search is answered from what is kept.
 """
 
