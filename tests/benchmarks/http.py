@@ -5,24 +5,19 @@ hundred, so that many a statement and search is answered from what is kept.
 """
 
 import argparse
-import asyncio
 import json
 import random
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from serving import tokens
-from serving.embedder import MiniLm, builtin_model_dir
+from tests.benchmarks.clients import CLIENTS, by_clients, served_agent
 from tests.benchmarks.load import bare_starlette, told
 from tests.benchmarks.results import Figure, publish
-from tests.load import Load, Question, after, generate, request
-from tests.load_world import ORDERS_OF_ONE, fill, sql
-from tests.load_world import publish as publish_generation
-from tests.serving_process import serving
+from tests.load import Question, request
+from tests.load_world import ORDERS_OF_ONE, sql
 
-CLIENTS = (1, 8, 64)
-PLACES: dict[str, Callable[[int], tuple[str, dict[str, object]]]] = {
+Place = Callable[[int], tuple[str, dict[str, object]]]
+PLACES: dict[str, Place] = {
     "a lookup": lambda key: ("/v1/lookup", {"table": "agent_orders", "value": key}),
     "a statement": lambda key: ("/v1/sql", {"sql": sql(key)}),
     "a search": lambda key: (
@@ -40,39 +35,26 @@ def main() -> None:
     options = parser.parse_args()
     with bare_starlette() as port:
         assert port is not None
-        empty = by_clients(port, lambda key: ("/", {"value": key}), "", options.seconds)
+        empty = by_clients(port, asker(lambda key: ("/", {"value": key}), ""), options.seconds)
     figures: list[Figure] = []
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        fill(home, 1)
-        publish_generation(home, 1, 0, MiniLm(builtin_model_dir()))
-        token = tokens.issue(home, "agent_0")
-        with serving(home) as port:
-            for what, place in PLACES.items():
-                own = by_clients(port, place, token, options.seconds)
-                for clients in CLIENTS:
-                    bench = f"{what} over HTTP, {clients} clients"
-                    figures += told(bench, "grounded", own[clients])
-                    figures += told(bench, "bare Starlette", empty[clients])
+    with served_agent() as (port, token):
+        for what, place in PLACES.items():
+            own = by_clients(port, asker(place, token), options.seconds)
+            for clients in CLIENTS:
+                bench = f"{what} over HTTP, {clients} clients"
+                figures += told(bench, "grounded", own[clients])
+                figures += told(bench, "bare Starlette", empty[clients])
     publish(figures, options.out)
 
 
-def by_clients(
-    port: int,
-    place: Callable[[int], tuple[str, dict[str, object]]],
-    token: str,
-    seconds: float,
-) -> dict[int, Load]:
-    """Ask by one client and by more, each at once again, after a warm-up."""
+def asker(place: Place, token: str) -> Callable[[random.Random], Question]:
+    """What asks at a place with ever other keys."""
 
     def ask(chance: random.Random) -> Question:
         path, arguments = place(chance.randrange(ORDERS_OF_ONE))
         return Question(path, request(path, json.dumps(arguments).encode(), token), refuse_wrong)
 
-    asyncio.run(generate(port, [ask] * 8, after(seconds / 2)))
-    return {
-        clients: asyncio.run(generate(port, [ask] * clients, after(seconds))) for clients in CLIENTS
-    }
+    return ask
 
 
 def refuse_wrong(status: int, body: bytes) -> None:

@@ -4,25 +4,20 @@
 """
 
 import argparse
-import asyncio
 import json
 import random
 import sys
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ingestion.demo.state import free_ports
-from serving import tokens
-from serving.embedder import MiniLm, builtin_model_dir
+from tests.benchmarks.clients import CLIENTS, by_clients, served_agent
 from tests.benchmarks.load import process, told
 from tests.benchmarks.results import Figure, publish
-from tests.load import Load, Question, after, generate, request
-from tests.load_world import ORDERS_OF_ONE, fill
-from tests.load_world import publish as publish_generation
-from tests.serving_process import serving
+from tests.load import Question, request
+from tests.load_world import ORDERS_OF_ONE
 
 REVISION = "2026-07-28"
-CLIENTS = (1, 8, 64)
 EMPTY = """
 import sys
 import uvicorn
@@ -43,37 +38,23 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("data/bench/mcp.jsonl"))
     options = parser.parse_args()
     (port,) = free_ports(1)
-    loads: dict[tuple[str, int], Load] = {}
     with process([sys.executable, "-c", EMPTY, str(port)], port):
-        measure(loads, "the SDK's empty tool", port, "empty", {}, "", options.seconds)
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        fill(home, 1)
-        publish_generation(home, 1, 0, MiniLm(builtin_model_dir()))
-        token = tokens.issue(home, "agent_0")
-        with serving(home) as port:
-            table = {"table": "agent_orders"}
-            measure(loads, "grounded", port, "lookup", table, token, options.seconds)
+        empties = by_clients(port, asker("empty", {}, ""), options.seconds)
+    with served_agent() as (port, token):
+        ask = asker("lookup", {"table": "agent_orders"}, token)
+        owns = by_clients(port, ask, options.seconds)
     figures = []
     for clients in CLIENTS:
         bench = f"MCP over HTTP, {clients} clients"
-        empty, own = loads["the SDK's empty tool", clients], loads["grounded", clients]
+        empty, own = empties[clients], owns[clients]
         figures += told(bench, "the SDK's empty tool", empty) + told(bench, "grounded", own)
         ratio = own.percentile(0.5) / empty.percentile(0.5)
         figures.append(Figure(bench, "grounded / empty tool", "p50", ratio, "x", 1))
     publish(figures, options.out)
 
 
-def measure(
-    loads: dict[tuple[str, int], Load],
-    subject: str,
-    port: int,
-    tool: str,
-    given: dict[str, str],
-    token: str,
-    seconds: float,
-) -> None:
-    """Call a tool with ever other values, by one client and by more, after a warm-up."""
+def asker(tool: str, given: dict[str, str], token: str) -> Callable[[random.Random], Question]:
+    """What calls a tool with ever other values."""
 
     def ask(chance: random.Random) -> Question:
         params = {
@@ -95,9 +76,7 @@ def measure(
             tool, request("/mcp", json.dumps(call).encode(), token, **headers), refuse_wrong
         )
 
-    asyncio.run(generate(port, [ask] * 8, after(seconds)))
-    for clients in CLIENTS:
-        loads[subject, clients] = asyncio.run(generate(port, [ask] * clients, after(seconds)))
+    return ask
 
 
 def refuse_wrong(status: int, body: bytes) -> None:

@@ -76,8 +76,7 @@ def run_and_kill(database: Database, chance: random.Random) -> None:
         entry="tests.log_capture.load_and_die:main",
     )
     assert process.out.readline() == "ready\n"
-    # A load takes a second: some are killed in their first, some in the second.
-    end = time.monotonic() + chance.uniform(0.05, 2.0)
+    end = time.monotonic() + chance.uniform(0.1, 3.0)
     with psycopg.connect(database.url) as connection:
         while time.monotonic() < end and process.poll() is None:
             change(connection, chance)

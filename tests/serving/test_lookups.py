@@ -48,8 +48,8 @@ def test_of_a_filtered_view_a_hidden_row_and_none_are_told_alike(agent: Agent) -
 
 
 @given(value=st.one_of(st.text(max_size=40), st.sampled_from(["c1' or '1'='1", "c%", "c1\0", "*"])))
-def test_a_text_key_means_itself_whatever_it_holds(published: Path, value: str) -> None:
-    with connect(published, "support_agent") as agent:
+def test_a_text_key_means_itself_whatever_it_holds(home: Path, value: str) -> None:
+    with connect(home, "support_agent") as agent:
         outcome = agent.lookup("agent_orders", "customer_key", value)
     if isinstance(outcome, Refusal):
         assert outcome.error.code in ("INVALID_ARGUMENT", "RATE_LIMITED")

@@ -29,7 +29,7 @@ email = st.from_regex(r"[a-z][a-z0-9._]{0,8}[a-z0-9]@[a-z]{2,8}\.(com|org|exampl
 settings.register_profile("masks", deadline=None, derandomize=True, max_examples=60)
 properties = settings(settings.get_profile("masks"))
 # For what takes DuckDB long to plan: each example is many cases.
-in_bulk = settings(properties, max_examples=8)
+in_bulk = settings(properties, max_examples=10)
 
 
 def many(case: st.SearchStrategy[T]) -> st.SearchStrategy[list[T]]:
