@@ -13,6 +13,8 @@ from orchestration.run import open_instance
 from orchestration.warm import Warm
 from tests.homes import copy_home
 
+# A run in this process: DuckDB makes a frame of instants by a keyword that pandas 3.1 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 Told = tuple[set[str], set[str]]
 
 
