@@ -36,6 +36,8 @@ class Changes:
 def check_store(folder: Path, view: CatalogView, store: Store) -> dict[str, bool]:
     """Read a store as a whole; return for each key, as text, whether its row has text to search.
 
+    Of a view that is not searched, no key is returned.
+
     PublishError names the file that is not what the catalog says.
     """
     with _opened(folder, view, store) as opened:
@@ -50,9 +52,11 @@ def check_store(folder: Path, view: CatalogView, store: Store) -> dict[str, bool
             _check_layer(opened, view, store, store.layer)
             _check_hidden(opened, view, store.layer)
         _check_groups(connection, view, quoted(view.name))
-        searched = _searched(connection, view, f"from {quoted(view.name)}")
-    if len(searched) != store.rows:
-        raise PublishError(f"{store.duckdb} has {len(searched)} keys in {store.rows} rows")
+        whole = f"from {quoted(view.name)}"
+        keys = _count(connection, f"select count(distinct {quoted(view.key)}::varchar) {whole}")
+        searched = _searched(connection, view, whole)
+    if keys != store.rows:
+        raise PublishError(f"{store.duckdb} has {keys} keys in {store.rows} rows")
     _check_lookup(folder, store)
     return searched
 
@@ -160,8 +164,10 @@ def _check_groups(connection: DuckDBPyConnection, view: CatalogView, rows: str) 
 
 def _searched(connection: DuckDBPyConnection, view: CatalogView, rows: str) -> dict[str, bool]:
     search = view.search
-    title = quoted(search.title) if search and search.title else "null"
-    texts = [quoted(name) for name in search.text if name != search.title] if search else []
+    if search is None:
+        return {}
+    title = quoted(search.title) if search.title else "null"
+    texts = [quoted(name) for name in search.text if name != search.title]
     body = f"concat_ws(chr(10), {', '.join(texts)})" if texts else "null"
     result = connection.execute(
         f"select {quoted(view.key)}::varchar, {title}::varchar, {body} {rows}"

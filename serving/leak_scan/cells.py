@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import duckdb
 import lancedb
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
@@ -29,6 +30,8 @@ from serving.leak_scan.values import leaves
 
 _BATCH_ROWS = 20_000
 _BATCH_CHARACTERS = 1 << 20
+# A column of SQLite may hold a document in each row.
+_FETCHED_ROWS = 100
 # Keys that are asked for at once.
 _MOST_NAMED = 5_000
 # A number as short as these is searched for nowhere, so it need not be read.
@@ -38,6 +41,8 @@ _NESTED = ("STRUCT", "MAP", "UNION", "[")
 _UNKEYED = "row"
 # What begins an object or a list; an empty text begins with nothing.
 _NESTING = ("{", "[")
+# The faster parser makes a float of it.
+_LONG_NUMBER = r"\d{19}"
 _LARGEST_DOCUMENT = 64 << 20
 
 
@@ -123,7 +128,7 @@ def sqlite_cells(path: Path, rows: Rows | None) -> Iterator[Cells]:
             result = connection.execute(f"select * from {quoted(table)}{_after(rows)}")
             names = [str(column[0]) for column in result.description]
             place = names.index(rows.key) if rows and rows.key in names else None
-            yield from _rows_cells(table, names, place, iter(result))
+            yield from _rows_cells(table, names, place, result)
         statements = connection.execute("select name, sql from sqlite_master").fetchall()
     for name, statement in statements:
         if statement:
@@ -213,21 +218,32 @@ def _after(rows: Rows | None) -> str:
 
 
 def _rows_cells(
-    table: str, names: list[str], key: int | None, rows: Iterator[tuple[Any, ...]]
+    table: str, names: list[str], key: int | None, rows: sqlite3.Cursor
 ) -> Iterator[Cells]:
     """Turn rows into cells by column, as many at a time as a batch may hold."""
     columns: dict[str, tuple[list[str], list[str]]] = {}
-    size = 0
-    for number, row in enumerate(rows, start=1):
-        row_key = str(row[key]) if key is not None else f"{_UNKEYED} {number}"
-        for name, value in zip(names, row, strict=True):
-            text = _written(value)
-            if text is None:
-                continue
+    size = number = 0
+    while some := rows.fetchmany(_FETCHED_ROWS):
+        row_keys = (
+            [str(row[key]) for row in some]
+            if key is not None
+            else [f"{_UNKEYED} {number + nth}" for nth in range(1, len(some) + 1)]
+        )
+        number += len(some)
+        for name, values in zip(names, zip(*some, strict=True), strict=True):
             keys, texts = columns.setdefault(name, ([], []))
-            keys.append(row_key)
-            texts.append(text)
-            size += len(text)
+            written = [text for text in map(_written, values) if text is not None]
+            keys += (
+                row_keys
+                if len(written) == len(some)
+                else [
+                    row
+                    for row, value in zip(row_keys, values, strict=True)
+                    if _written(value) is not None
+                ]
+            )
+            texts += written
+            size += sum(map(len, written))
         if size >= _BATCH_CHARACTERS:
             yield from _columns_cells(table, columns)
             columns, size = {}, 0
@@ -294,9 +310,10 @@ def _leaves_of(cells: Cells, numbers: list[int], may_nest: pa.Array) -> Iterator
     nested: dict[str, tuple[list[str], list[str]]] = {}
     names: dict[str, str] = {}
     plain = pc.indices_nonzero(pc.invert(may_nest)).to_pylist()
-    texts = cells.texts.take(pa.array(numbers, pa.int64())).to_pylist()
-    for number, text in zip(numbers, texts, strict=True):
-        value = _parsed(text)
+    texts = cells.texts.take(pa.array(numbers, pa.int64()))
+    are_long = pc.match_substring_regex(texts, _LONG_NUMBER).to_pylist()
+    for number, text, is_long in zip(numbers, texts.to_pylist(), are_long, strict=True):
+        value = _parsed(text, is_long=is_long)
         if value is None:
             plain.append(number)
             continue
@@ -307,12 +324,13 @@ def _leaves_of(cells: Cells, numbers: list[int], may_nest: pa.Array) -> Iterator
             if isinstance(field, str) and field[:1] not in _NESTING:
                 keys.append(key)
                 found.append(field)
-            elif isinstance(field, bool) or field is None:
-                continue
-            else:
+            elif isinstance(field, dict | list | str):
                 texts_of = list(_texts(field))
                 keys.extend([key] * len(texts_of))
                 found.extend(texts_of)
+            elif (written := _written(field)) is not None:
+                keys.append(key)
+                found.append(written)
     if plain:
         kept = cells.texts.take(pa.array(plain, pa.int64()))
         yield Cells(cells.table, cells.column, [cells.key(number) for number in plain], kept)
@@ -327,15 +345,24 @@ def _texts(value: Any) -> Iterator[str]:
     for leaf in leaves(value):
         written = _written(leaf)
         if isinstance(written, str):
-            inner = _parsed(written)
+            inner = _parsed(written, is_long=True)
             yield from [written] if inner is None else _texts(inner)
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str, *, is_long: bool) -> Any:
+    """Return an object or a list; None for another text. ``is_long`` where a number may be."""
     if text[:1] not in _NESTING:
         return None
     try:
-        value = json.loads(text)
-    except ValueError:
-        return None
+        value = json.loads(text) if is_long else orjson.loads(text)
+    except (ValueError, RecursionError):
+        value = _leniently(text)
     return value if isinstance(value, dict | list) else None
+
+
+def _leniently(text: str) -> Any:
+    """Parse what only Python's own parser takes: NaN, half of a sign, nesting without end."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,6 +1,6 @@
 """Undoes the encodings in which a log or a document may hold a value: escapes, base64, hex.
 
-bytes -> stretches around escapes, without these; every long token -> the bytes that it encodes
+bytes -> stretches around escapes, without these; each long token -> the bytes that it encodes
 """
 
 import base64
@@ -45,26 +45,27 @@ def unescaped(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield begin, _ESCAPE.sub(_byte, data[begin:end])
 
 
-def decoded_tokens(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield where each long token begins and what it encodes in hex or base64."""
+def long_tokens(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield where each token begins that is long enough to encode a value, and the token."""
     runs = data.translate(_AS_RUNS)
     place = runs.find(_RUN)
     while place >= 0:
         end = runs.find(b" ", place + _SHORTEST_TOKEN)
         end = len(data) if end < 0 else end
         token = data[place:end]
-        yield place, _decoded(token)
+        yield place, token
         if b"/" in token:
             # A slash is also what parts a path.
             start = place
             for part in token.split(b"/"):
                 if len(part) >= _SHORTEST_TOKEN:
-                    yield start, _decoded(part)
+                    yield start, part
                 start += len(part) + 1
         place = runs.find(_RUN, end)
 
 
-def _decoded(token: bytes) -> bytes:
+def decoded(token: bytes) -> bytes:
+    """Return what a token encodes in hex or base64; nothing where it is neither."""
     if _HEX.fullmatch(token):
         return binascii.unhexlify(token[: len(token) // 2 * 2])
     plain = token.translate(_URL_SAFE)

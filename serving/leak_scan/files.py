@@ -130,6 +130,16 @@ class File:
         """Whether it has cells, so that its bytes say nothing about where its texts begin."""
         return self.kind in _STORES
 
+    @property
+    def size(self) -> int:
+        """How many bytes there are about to read: none where a copy is searched for what is new."""
+        if self.rows is not None and (self.rows.since is not None or self.rows.only is not None):
+            return 0
+        parts = [self.path, *self.path.rglob("*")] if self.kind == "lance" else [self.path]
+        with suppress(FileNotFoundError):
+            return sum(part.stat().st_size for part in parts)
+        return 0
+
     def cells(self) -> Iterator[Cells]:
         """Yield the cells of a store, none of another file."""
         if self.kind in _STORES:

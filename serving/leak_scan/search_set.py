@@ -64,6 +64,10 @@ class SearchSet:
     def __len__(self) -> int:
         return sum(len(column.texts) for column in self.columns)
 
+    def __getstate__(self) -> dict[str, object]:
+        """A copy in another process has no warehouse: it tells nothing but what it found."""
+        return vars(self) | {"warehouse": None}
+
     def add(self, values: PersonalValues) -> None:
         """Take further values, those that are known already left out.
 

@@ -315,12 +315,32 @@ def cells(path: Path, kind: str, values: list[str]) -> Path:
         ("bigint", "442079460958", "phone"),
         ("varchar[]", "[x, Ana]", "name"),
         ("json", '{"a": {"b": "Ana"}}', "name"),
+        ("varchar", '{"a": NaN, "b": "Ana"}', "name"),
+        ("varchar", '{"a": "\\ud800", "b": "Ana"}', "name"),
     ],
 )
 def test_a_short_value_is_found_as_a_whole_cell(
     tmp_path: Path, kind: str, value: str, privacy: str
 ) -> None:
     assert classes(found(cells(tmp_path / "t.duckdb", kind, [value]))) == {privacy}
+
+
+def test_a_number_of_any_length_is_read_as_it_is_written(tmp_path: Path) -> None:
+    card = "4929123412341234" + "5678901"
+    values = of([("shop.customers.card", "identifier", card)])
+    path = cells(tmp_path / "t.duckdb", "varchar", [f'{{"card": {card}}}', f'{{"a": [{card}]}}'])
+    report = found(path, values)
+    assert {hit.column for hit in report.hits if hit.column != "(bytes)"} == {"card", "a"}
+
+
+def test_an_encoded_value_is_told_each_time_that_it_comes(tmp_path: Path) -> None:
+    token = base64.b64encode(f"to {EMAIL}, at last".encode()).decode()
+    harmless = base64.b64encode(b"to nobody at all, at last").decode()
+    for number in range(3):
+        text = f"{harmless} {token} {harmless}\n{token}\n"
+        (tmp_path / f"{number}.log").write_text(text, encoding="utf-8")
+    report = found(tmp_path)
+    assert sum(report.counts.values()) == 6
 
 
 @pytest.mark.parametrize(

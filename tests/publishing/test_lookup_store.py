@@ -134,6 +134,49 @@ def test_a_key_of_any_type_is_found(tmp_path: Path, kind: str, literal: str, ask
     store.close()
 
 
+@pytest.mark.parametrize(
+    "instants",
+    [
+        ["2026-01-02 03:04:05+02", "2026-01-02 03:04:05.25+00", None],
+        ["9999-12-31 23:59:59.999999+00", "0001-01-01 00:00:00+00", "12000-01-01 00:00:00+00"],
+        ["infinity", "9999-12-31 23:59:59.999999+00", "-infinity"],
+        [None],
+    ],
+)
+def test_an_instant_looks_as_it_does_in_an_answer_to_sql(
+    tmp_path: Path, instants: list[str | None]
+) -> None:
+    file = tmp_path / "view.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("create table v (k integer, made timestamptz, since timestamptz[])")
+        connection.execute("set timezone = 'UTC'")
+        connection.executemany(
+            "insert into v values (?, ?, [?])", [[k, at, at] for k, at in enumerate(instants)]
+        )
+        expected = [
+            {"k": k, "made": to_json(made), "since": to_json(since)}
+            for k, made, since in connection.execute("from v order by k").fetchall()
+        ]
+    kinds = {
+        "k": "INTEGER",
+        "made": "TIMESTAMP WITH TIME ZONE",
+        "since": "TIMESTAMP WITH TIME ZONE[]",
+    }
+    view = CatalogView(
+        name="v",
+        description="",
+        columns=[CatalogColumn(name=n, type=kind, description="") for n, kind in kinds.items()],
+        key="k",
+        lookups=[],
+        data_as_of=None,
+        sources=[],
+    )
+    build_lookup(file, tmp_path / "v.sqlite", view)
+    store = LookupStore(tmp_path / "v.sqlite", view)
+    assert store.get("k", list(range(len(instants))), 9) == expected
+    store.close()
+
+
 def test_an_empty_view_is_looked_up_and_finds_nothing(home: Path) -> None:
     change_warehouse(home, "delete from agents.agent_products")
     publish(home, declarations())

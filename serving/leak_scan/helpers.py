@@ -1,0 +1,141 @@
+"""Searches a scan's files in several processes: Python searches on one core alone.
+
+files, the largest first -> this process and its helpers, each takes the next one -> Findings
+
+A helper is this file, run by itself. It gets what is looked for through a pipe, as nothing of it
+may stand in a command line, an environment or a file, and it ends with the pipe.
+"""
+
+import gc
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+
+from serving.leak_scan.files import File
+from serving.leak_scan.scanner import Findings, Scanner
+
+# What makes up for the start of a helper: it takes 2 to 5 s, in which 20 to 40 MB are searched.
+WORTH_A_HELPER = 64 << 20
+# Each of them holds all personal values.
+_MOST_HELPERS = 3
+_COMMAND = (sys.executable, "-I", "-m", "serving.leak_scan.helpers")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A file to search, of a target that may repeat the project's own files."""
+
+    file: File
+    repeats_project: bool
+
+
+def search_all(scanner: Scanner, work: Sequence[Work]) -> None:
+    """Search every file, with as many helpers as there are cores and work for."""
+    sizes = {one.file: one.file.size for one in work}
+    waiting = deque(sorted(work, key=lambda one: sizes[one.file], reverse=True))
+    cores = os.cpu_count() or 1
+    count = min(cores - 1, _MOST_HELPERS, sum(sizes.values()) // WORTH_A_HELPER, len(work) - 1)
+    if count < 1:
+        _search(scanner, waiting)
+        return
+    with ExitStack() as started:
+        helpers = [started.enter_context(_helper()) for _ in range(count)]
+        with ThreadPoolExecutor(count) as pool:
+            led = [pool.submit(_lead, helper, scanner, waiting) for helper in helpers]
+            try:
+                _search(scanner, waiting)
+                for one in led:
+                    found, undone = one.result()
+                    _search(scanner, undone)
+                    scanner.take(found)
+            except BaseException:
+                for helper in helpers:
+                    helper.kill()
+                raise
+
+
+@contextmanager
+def _helper() -> Iterator[subprocess.Popen[bytes]]:
+    helper = subprocess.Popen(
+        _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}
+    )
+    try:
+        yield helper
+    finally:
+        helper.kill()
+        helper.wait()
+        for pipe in (helper.stdin, helper.stdout):
+            # What it did not read is lost with it.
+            with suppress(BrokenPipeError):
+                assert pipe is not None
+                pipe.close()
+
+
+def _search(scanner: Scanner, waiting: deque[Work]) -> None:
+    while one := _next(waiting):
+        scanner.search(one.file, repeats_project=one.repeats_project)
+
+
+def _next(waiting: deque[Work]) -> Work | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
+
+
+def _lead(
+    helper: subprocess.Popen[bytes], scanner: Scanner, waiting: deque[Work]
+) -> tuple[Findings, deque[Work]]:
+    """Give a helper one file after the other; return what it found, or what it did not end."""
+    assert helper.stdin is not None
+    assert helper.stdout is not None
+    taken: deque[Work] = deque()
+    try:
+        pickle.dump(scanner, helper.stdin)
+        while one := _next(waiting):
+            taken.append(one)
+            pickle.dump(one, helper.stdin)
+            helper.stdin.flush()
+            pickle.load(helper.stdout)
+        helper.stdin.close()
+        found: Findings = pickle.load(helper.stdout)
+    except (OSError, EOFError, pickle.UnpicklingError):
+        _log.warning("a helper of the leak scan ended early; this process searches its files")
+        return Findings(), taken
+    return found, deque()
+
+
+def main() -> None:
+    """Search what is asked for until nothing more comes, then tell what was found."""
+    # The values are a million objects among which there is no garbage.
+    gc.disable()
+    scanner: Scanner = pickle.load(sys.stdin.buffer)
+    gc.freeze()
+    gc.enable()
+    while True:
+        try:
+            one: Work = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            break
+        scanner.search(one.file, repeats_project=one.repeats_project)
+        _tell(None)
+    _tell(replace(scanner.found, cpu_seconds=time.process_time()))
+
+
+def _tell(message: Findings | None) -> None:
+    pickle.dump(message, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
