@@ -1,5 +1,6 @@
 """How ``grounded follow`` speaks and ends: a line a cycle, and signals."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -7,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from threading import Event
 from types import FrameType
+from typing import TypeVar
 
 from rich.markup import escape
 
@@ -18,6 +20,8 @@ from orchestration.warm import Warm
 
 # How soon a signal is heard while a cycle runs.
 _LISTEN_S = 0.5
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+T = TypeVar("T")
 
 
 class Problems:
@@ -45,18 +49,22 @@ def follow_sources(
     cycles: int | None,
     as_json: bool,
 ) -> int:
-    """Follow until a signal; the cycle under way is ended first, a second signal ends at once."""
+    """Follow until a signal; the cycle under way is ended first, a second signal ends at once.
+
+    A process that has grown too large is replaced by a new one of the same id, unless it is to end
+    after so many ``cycles``.
+    """
     show = _write if as_json else _print
 
     def tell(status: Status) -> None:
         keep(settings.home, status)
         show(status)
 
-    def follow(stop: Event) -> None:
+    def follow(stop: Event) -> bool:
         start_demo(settings, (lambda note: None) if as_json else console().print)
         prepare_environment(settings)
         with open_instance(settings.home) as instance:
-            Follower(
+            return Follower(
                 settings,
                 Warm(settings, instance, Problems()),
                 tell,
@@ -64,12 +72,17 @@ def follow_sources(
                 full_every=timedelta(minutes=full_every_minutes),
             ).follow(stop, cycles=cycles)
 
-    until_signal(follow)
+    if until_signal(follow) and cycles is None:
+        sys.stderr.write("this process has grown too large: a new one takes its place\n")
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0
 
 
-def until_signal(work: Callable[[Event], None]) -> None:
+def until_signal(work: Callable[[Event], T]) -> T | None:
     """Do the work, which ends by itself soon after a first signal, and at once with a second.
+
+    None after a signal. What comes later ends the process at once.
 
     In a thread of its own: Dagster takes the signals of a main thread that runs a job, and would
     break the run off.
@@ -83,13 +96,16 @@ def until_signal(work: Callable[[Event], None]) -> None:
             signal.raise_signal(number)
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         signal.signal(number, end)
     with ThreadPoolExecutor(1) as thread:
         working = thread.submit(work, stop)
         while not working.done():
             wait([working], timeout=_LISTEN_S)
-        working.result()
+        done = working.result()
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_DFL)
+    return None if stop.is_set() else done
 
 
 def _write(status: Status) -> None:

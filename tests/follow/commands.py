@@ -9,7 +9,7 @@ from ingestion.demo.shop import as_owner
 from ingestion.demo.state import Layout, load
 from serving import connect
 from serving.snapshot_store import current_id
-from tests.grounded import environment, warm
+from tests.grounded import COMMAND_LINE, environment, warm
 
 Status = dict[str, Any]
 
@@ -17,9 +17,10 @@ Status = dict[str, Any]
 class Following:
     """The command in a process of its own, and what it tells."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
+    def __init__(self, home: Path, *arguments: str, entry: str = COMMAND_LINE) -> None:
         self.home = home
-        self.process = warm().start(["follow", "--json", *arguments], environment(home))
+        command = ["follow", "--json", *arguments]
+        self.process = warm().start(command, environment(home), entry=entry)
 
     def next(self) -> Status:
         """The next cycle's status."""

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ class Pace:
     """A follower, its clock and what it told."""
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1000.0
+        self.now, self.memory = 1000.0, 800 << 20
         self.told: list[Status] = []
         self.script, self.looks = Script(), Looks()
         sources = SourcesFile.model_validate({"sources": {"own": SPEC}}).sources
@@ -89,6 +90,7 @@ class Pace:
             self.told.append,
             full_every=timedelta(hours=1),
             clock=lambda: self.now,
+            memory=lambda: self.memory,
         )
 
     def after(self, seconds: float) -> list[Any]:
@@ -195,3 +197,23 @@ def test_everything_is_built_in_full_each_hour_and_when_the_project_changes(pace
     assert not pace.follower.cycle()
     pace.script.has_changed = False
     assert pace.after(1) == [("load", "own"), ("full",)]
+
+
+def test_a_process_that_has_grown_ends_after_its_cycle_for_another_to_go_on(pace: Pace) -> None:
+    stop = Event()
+    most = pace.memory * 3 // 2 + (512 << 20)
+    for grown, memory in ((False, most), (True, most + 1)):
+        pace.memory = memory
+        pace.looks.answers.append(True)
+        pace.script.loads.append(changed())
+        pace.now += 1
+        assert pace.follower.follow(stop, cycles=pace.follower.cycles + 1) is grown
+        assert pace.script.asked[-1] == ("follow", "own/rows")
+
+
+def test_a_process_is_measured_by_what_it_took_after_its_first_run_in_full(pace: Pace) -> None:
+    pace.memory *= 4
+    pace.now += 3600
+    pace.script.asked.clear()
+    assert pace.follower.follow(Event(), cycles=pace.follower.cycles + 1)
+    assert pace.script.asked == [("load", "own"), ("full",)]
