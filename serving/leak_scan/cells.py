@@ -32,6 +32,8 @@ _BATCH_ROWS = 20_000
 _BATCH_CHARACTERS = 1 << 20
 # A column of SQLite may hold a document in each row.
 _FETCHED_ROWS = 100
+# Of a file that is searched in parts each has every n-th of such blocks.
+_BLOCK_ROWS = 10_000
 # Keys that are asked for at once.
 _MOST_NAMED = 5_000
 # A number as short as these is searched for nowhere, so it need not be read.
@@ -92,7 +94,8 @@ def duckdb_cells(path: Path, rows: Rows | None) -> Iterator[Cells]:
             relation = f"{database}.{quoted(schema)}.{quoted(table)}"
             yield from _table_cells(connection, relation, table, rows)
         # Of a copied layer the rest was searched with the first one; functions take 65 ms to list.
-        told = _told(connection, database) if rows is None or rows.since is None else []
+        is_told = rows is None or (rows.since is None and rows.part == 0)
+        told = _told(connection, database) if is_told else []
     for table, column, text in told:
         if text:
             yield cells_of(table, column, [""], [text])
@@ -128,7 +131,9 @@ def sqlite_cells(path: Path, rows: Rows | None) -> Iterator[Cells]:
             result = connection.execute(f"select * from {quoted(table)}{_after(rows)}")
             names = [str(column[0]) for column in result.description]
             place = names.index(rows.key) if rows and rows.key in names else None
-            yield from _rows_cells(table, names, place, result)
+            yield from _rows_cells(table, names, place, result, rows)
+        if rows is not None and rows.part > 0:
+            return
         statements = connection.execute("select name, sql from sqlite_master").fetchall()
     for name, statement in statements:
         if statement:
@@ -206,7 +211,7 @@ def _table_cells(
             text = f"coalesce(try(decode({column})), {column}::varchar)"
         result = connection.execute(
             f"select coalesce({row_key}, ''), {text}::varchar "
-            f"from {relation}{_after(rows) or ' where true'} and {where}"
+            f"from {relation}{_after(rows) or ' where true'} and {where}{_in_part(rows)}"
         )
         for batch in result.to_arrow_reader(_BATCH_ROWS):
             yield from _unnested(Cells(table, name, batch.column(0), batch.column(1)))
@@ -217,13 +222,24 @@ def _after(rows: Rows | None) -> str:
     return f" where {SEQ} > {rows.since}" if rows and rows.since is not None else ""
 
 
+def _in_part(rows: Rows | None) -> str:
+    """Return a further condition for the rows of one part; none for all."""
+    if rows is None or rows.parts == 1:
+        return ""
+    return f" and rowid // {_BLOCK_ROWS} % {rows.parts} = {rows.part}"
+
+
 def _rows_cells(
-    table: str, names: list[str], key: int | None, rows: sqlite3.Cursor
+    table: str, names: list[str], key: int | None, result: sqlite3.Cursor, rows: Rows | None
 ) -> Iterator[Cells]:
     """Turn rows into cells by column, as many at a time as a batch may hold."""
+    part, parts = (rows.part, rows.parts) if rows else (0, 1)
     columns: dict[str, tuple[list[str], list[str]]] = {}
     size = number = 0
-    while some := rows.fetchmany(_FETCHED_ROWS):
+    while some := result.fetchmany(_FETCHED_ROWS):
+        if number // _BLOCK_ROWS % parts != part:
+            number += len(some)
+            continue
         row_keys = (
             [str(row[key]) for row in some]
             if key is not None

@@ -11,7 +11,8 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -47,6 +48,7 @@ _STORES: dict[str, Callable[[Path, Rows | None], Iterator[Cells]]] = {
     "lance": lance_cells,
     "json": json_cells,
 }
+_IN_PARTS = {"duckdb", "sqlite"}
 
 
 class _Stream(Protocol):
@@ -135,10 +137,25 @@ class File:
         """How many bytes there are about to read: none where a copy is searched for what is new."""
         if self.rows is not None and (self.rows.since is not None or self.rows.only is not None):
             return 0
-        parts = [self.path, *self.path.rglob("*")] if self.kind == "lance" else [self.path]
+        files = [self.path, *self.path.rglob("*")] if self.kind == "lance" else [self.path]
+        parts = self.rows.parts if self.rows else 1
         with suppress(FileNotFoundError):
-            return sum(part.stat().st_size for part in parts)
+            return sum(file.stat().st_size for file in files) // parts
         return 0
+
+    def in_parts(self, most: int, smallest: int) -> "list[File]":
+        """Take a view's file apart for as many processes, no part smaller than so many bytes."""
+        count = min(most, self.size // smallest)
+        if self.rows is None or self.kind not in _IN_PARTS or count < 2:
+            return [self]
+        return [
+            replace(self, rows=replace(self.rows, part=part, parts=count)) for part in range(count)
+        ]
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is a whole file or the first of its parts."""
+        return self.rows is None or self.rows.part == 0
 
     def cells(self) -> Iterator[Cells]:
         """Yield the cells of a store, none of another file."""
@@ -150,8 +167,9 @@ class File:
         if self.before is not None:
             yield from _differing(self.path, self.before)
         elif self.path.is_file():
+            part, parts = (self.rows.part, self.rows.parts) if self.rows else (0, 1)
             with self.path.open("rb") as stream:
-                yield from _chunks(stream)
+                yield from islice(_chunks(stream), part, None, parts)
 
     def packed(self) -> Iterator[Chunk]:
         """Yield what a compressed file holds."""

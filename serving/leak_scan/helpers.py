@@ -1,6 +1,6 @@
 """Searches a scan's files in several processes: Python searches on one core alone.
 
-files, the largest first -> this process and its helpers, each takes the next one -> Findings
+files, large ones in parts, the largest first -> this process and its helpers -> Findings
 
 A helper is this file, run by itself. It gets what is looked for through a pipe, as nothing of it
 may stand in a command line, an environment or a file, and it ends with the pipe.
@@ -41,10 +41,15 @@ class Work:
 
 def search_all(scanner: Scanner, work: Sequence[Work]) -> None:
     """Search every file, with as many helpers as there are cores and work for."""
-    sizes = {one.file: one.file.size for one in work}
-    waiting = deque(sorted(work, key=lambda one: sizes[one.file], reverse=True))
-    cores = os.cpu_count() or 1
-    count = min(cores - 1, _MOST_HELPERS, sum(sizes.values()) // WORTH_A_HELPER, len(work) - 1)
+    processes = min(os.cpu_count() or 1, _MOST_HELPERS + 1)
+    parts = [
+        replace(one, file=part)
+        for one in work
+        for part in one.file.in_parts(processes, WORTH_A_HELPER)
+    ]
+    sizes = {one.file: one.file.size for one in parts}
+    waiting = deque(sorted(parts, key=lambda one: sizes[one.file], reverse=True))
+    count = min(processes, sum(sizes.values()) // WORTH_A_HELPER + 1, len(parts)) - 1
     if count < 1:
         _search(scanner, waiting)
         return

@@ -78,8 +78,9 @@ class Scanner:
     def search(self, file: File, *, repeats_project: bool) -> None:
         """Search one file: cells first, then its bytes."""
         self._repeats_project = repeats_project
-        self._found.files[file.kind] += 1
-        self._cells(file, cells_of("", "(name)", [""], [file.name]))
+        if file.is_first:
+            self._found.files[file.kind] += 1
+            self._cells(file, cells_of("", "(name)", [""], [file.name]))
         read = self._each(file, file.cells(), self._cells)
         with_patterns = not (read and file.is_store) and not file.is_part
         self._each(file, file.raw(), partial(self._chunk, with_patterns=with_patterns))
@@ -94,7 +95,8 @@ class Scanner:
     def take(self, other: Findings) -> None:
         """Add what was found in other files."""
         found = self._found
-        found.named |= other.named
+        for finding, rows in other.named.items():
+            found.named.setdefault(finding, []).extend(rows)
         found.counts += other.counts
         found.project += other.project
         found.files += other.files
@@ -114,7 +116,7 @@ class Scanner:
             searched=self._search.searched,
             project=found.project,
             files=found.files,
-            unread=tuple(sorted(found.unread)),
+            unread=tuple(sorted(set(found.unread))),
             cells=found.cells,
             cell_bytes=found.cell_bytes,
             raw_bytes=found.raw_bytes,

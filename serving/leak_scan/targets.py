@@ -24,13 +24,16 @@ class Rows:
     """Whose rows a file of a snapshot holds, and the column by which they are told.
 
     Of a layer's entries those after the change ``since`` are searched, of a table of the index the
-    rows with ``only`` these keys; without either, all.
+    rows with ``only`` these keys; without either, all. Of a large file, which nobody changes, each
+    of some processes searches one of ``parts``.
     """
 
     view: str
     key: str
     since: int | None = None
     only: tuple[str, ...] | None = None
+    part: int = 0
+    parts: int = 1
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,25 @@
 
 import json
 import os
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import pytest
 
 from serving.leak_scan import helpers
 from serving.leak_scan.report import ScanReport
 from serving.leak_scan.rules import ScanRule
 from serving.leak_scan.scan import scan
-from serving.leak_scan.targets import Target
+from serving.leak_scan.targets import Rows, Target
 from serving.leak_scan.values import PersonalValues, ValueColumn
 
 EMAIL = "zoe.quokka@example.org"
 FILES = 40
+ROWS = 45_000
 VALUES = PersonalValues(
     (
         ValueColumn("shop.customers.email", "email", [EMAIL]),
@@ -43,16 +47,30 @@ def folder(tmp_path: Path) -> Path:
     for number in range(FILES):
         text = f"to {EMAIL}, sincerely" if number % 3 == 0 else "to nobody"
         (tmp_path / f"{number:02}.log").write_text("x\n" * number * 1_000 + text, encoding="utf-8")
+    rows = [
+        (number, "Wombat City" if number % 5_000 == 0 else "elsewhere", "x" * 90)
+        if number % 4_999
+        else (number, EMAIL, json.dumps({"to": EMAIL}))
+        for number in range(ROWS)
+    ]
     with duckdb.connect(str(tmp_path / "people.duckdb")) as connection:
-        connection.execute(
-            "create table people as select 'Wombat City' as city, 'Zoë Quokkasdóttir' as who"
-        )
+        connection.execute("create table people (id integer, city varchar, body varchar)")
+        connection.execute("comment on table people is 'Zoë Quokkasdóttir made it'")
+        connection.append("people", pd.DataFrame(rows))
+    with closing(sqlite3.connect(tmp_path / "people.sqlite")) as lookups, lookups:
+        lookups.execute("create table people (id integer primary key, city text, body text)")
+        lookups.executemany("insert into people values (?, ?, ?)", rows)
     (tmp_path / "torn.db").write_bytes(b"SQLite format 3\0" + b"\x01" * 900)
     return tmp_path
 
 
 def searched(folder: Path) -> ScanReport:
-    return scan([Target(folder, "t")], VALUES, keys={"privacy key": b"0123456789abcdef-not-a-key"})
+    rows = {name: Rows("people", "id") for name in ("people.duckdb", "people.sqlite")}
+    return scan(
+        [Target(folder, "t", rows=rows)],
+        VALUES,
+        keys={"privacy key": b"0123456789abcdef-not-a-key"},
+    )
 
 
 def told(report: ScanReport) -> dict[str, object]:
@@ -73,7 +91,12 @@ def alone(folder: Path) -> ScanReport:
     report = searched(folder)
     assert sum(report.counts.values()) > FILES // 3
     assert report.unread == ("t/torn.db",)
-    assert sum(report.effects[0].cells.values()) == 1
+    assert sum(report.effects[0].cells.values()) == 2 * (ROWS // 5_000 - 1)
+    for kind in ("duckdb", "sqlite"):
+        counted = {place: n for (place, _), n in report.counts.items() if kind in place}
+        # Each is found by its value and by its form.
+        assert counted[f"t/people.{kind}: people.city"] == 2 * (ROWS // 4_999 + 1)
+        assert counted[f"t/people.{kind}: people.to"] == 2 * (ROWS // 4_999 + 1)
     return report
 
 
