@@ -17,9 +17,10 @@ run: .venv/ready ## Run the whole pipeline once on the demo sources, then show w
 # The faults come alone: one of their tests uses both cores itself, and the rest run beside it.
 # Of the others some wait for a disk or a server, so one process more than cores; tests/conftest.py
 # says which begin and which go together.
-test: lint ## Lint, type-check and run every test
-	$(BIN)/pytest tests/faults --numprocesses=2 --dist=worksteal
-	$(BIN)/pytest --ignore=tests/faults --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+TESTS := $(BIN)/pytest $(if $(FULL),-m 'not bombs')
+test: lint ## Lint, type-check and test; with minutes of kills and random histories too: FULL=1
+	$(TESTS) tests/faults --numprocesses=2 --dist=worksteal
+	$(TESTS) --ignore=tests/faults --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 dev: .venv/ready ## Open the Dagster UI on the pipeline
 	$(BIN)/grounded dev

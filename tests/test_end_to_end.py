@@ -234,6 +234,7 @@ def test_a_source_that_is_down_fails_alone_and_the_rest_is_published(home: Path)
     assert "127.0.0.1:9" in status.out
 
 
+@pytest.mark.thorough
 def test_killed_while_publishing_the_old_snapshot_answers_and_the_next_run_publishes(
     home: Path,
 ) -> None:

@@ -60,6 +60,7 @@ def test_every_make_target_exists(target: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("command", "told"), [c for c in COMMANDS if c[1]])
 def test_a_transcript_is_what_the_command_prints(home: Path, command: str, told: list[str]) -> None:
     done = grounded(home, *shlex.split(command)[1:])
@@ -82,12 +83,14 @@ def test_a_transcript_is_what_the_command_prints(home: Path, command: str, told:
         assert any(got[: len(words)] == words or set(words) <= set(got) for got in printed), line
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", [c for c, told in COMMANDS if not told and "serve" not in c])
 def test_every_other_command_runs(home: Path, command: str) -> None:
     done = grounded(home, *shlex.split(command)[1:])
     assert done.status == 0, done.err
 
 
+@pytest.mark.thorough
 def test_the_http_example_answers(home: Path) -> None:
     token = grounded(home, "token", "support_agent").out.strip()
     curl = next(c for c, _ in transcripts() if c.startswith("curl "))
@@ -121,6 +124,7 @@ def test_the_http_example_answers(home: Path) -> None:
     assert json.loads(done.stdout)["success"] is True
 
 
+@pytest.mark.thorough
 def test_the_python_example_runs(home: Path, tmp_path: Path) -> None:
     example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert example is not None

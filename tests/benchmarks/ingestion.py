@@ -1,8 +1,8 @@
 """Extract and load from PostgreSQL beside its limit, a binary COPY to nothing, in the same run.
 
 ``python -m tests.benchmarks.ingestion [--rows 1000000] [--runs 5] [--peers] [--full]``; the servers
-are its own. ``--peers`` loads the same rows by other programs in turn with ours, in seven
-minutes more; ``--full`` lets the slowest of them load all rows too.
+are its own. ``--peers`` loads the same rows by other programs in turn with ours, in four
+minutes more; ``--full`` lets the slowest of them load all rows too, each in every turn.
 """
 
 import argparse

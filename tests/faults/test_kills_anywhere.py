@@ -19,6 +19,7 @@ OF_BOTH = {"begin", "extract", "normalise", "load", "settle", "model", "export",
 OF_ONE = {"log": {"advance"}, "cursor": {"compare"}}
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(900)
 def test_two_hundred_kills_from_extraction_to_publishing_lose_and_double_nothing(
     zygotes: tuple[Zygote, Zygote],

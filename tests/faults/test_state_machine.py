@@ -97,6 +97,7 @@ class FaultyWorld(RuleBasedStateMachine):
             self._folder.cleanup()
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(600)
 def test_any_history_with_any_faults_ends_in_what_the_source_holds(
     own_server: Postgres, zygote: Zygote, request: pytest.FixtureRequest

@@ -7,7 +7,7 @@ import pytest
 from tests.follow.commands import Following, change, orders
 from tests.grounded import COMMAND
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
 
 
 def test_a_new_process_of_the_same_id_goes_on(home: Path) -> None:

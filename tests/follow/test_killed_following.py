@@ -6,7 +6,7 @@ import pytest
 
 from tests.follow.commands import Following, change, orders
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
 
 
 def test_what_a_kill_interrupted_is_published_by_the_next_one_which_ends_when_it_is_told_to(

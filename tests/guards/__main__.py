@@ -82,7 +82,7 @@ def _outcome(guard: Guard, copy: Path) -> str:
 
 
 def _run(tests: Sequence[str], copy: Path) -> subprocess.CompletedProcess[bytes]:
-    options = ["-x", "-q", "-p", "no:cacheprovider", f"--timeout={TIMEOUT_S}"]
+    options = ["-x", "-q", "-m", "", "-p", "no:cacheprovider", f"--timeout={TIMEOUT_S}"]
     command = [sys.executable, "-m", "pytest", *options, *tests]
     environment = {**os.environ, "PYTHONPATH": str(copy)}
     return subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False)

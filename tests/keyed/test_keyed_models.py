@@ -105,6 +105,7 @@ def wrong(project: SmallProject) -> dict[str, int]:
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [1, None])
 def test_random_histories_end_in_what_a_build_of_everything_gives(
     tmp_path: Path, seed: int | None

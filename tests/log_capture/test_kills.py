@@ -46,6 +46,7 @@ def change(connection: psycopg.Connection, chance: random.Random) -> None:
     connection.commit()
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(280)
 def test_fifteen_kills_at_random_points_leave_raw_equal_to_the_source(
     database: Database, request: pytest.FixtureRequest

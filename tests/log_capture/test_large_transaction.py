@@ -41,6 +41,7 @@ def peak_mb(database: Database) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.thorough
 def test_a_transaction_of_a_million_changes_is_loaded_in_bounded_memory(
     database: Database,
 ) -> None:

@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     # Two whole builds and four processes: 420 s were seen on a full machine.
     pytest.mark.timeout(900),
+    pytest.mark.thorough,
 ]
 
 CHANGED = ("GROUNDED_HOME", "DAGSTER_HOME", "DBT_ENV_SECRET_PRIVACY_KEY", "ERASURE__KEY")

@@ -86,6 +86,7 @@ def test_after_an_error_that_quotes_her_she_is_nowhere_else(home: Path, told: st
     assert searched(home).counts == {}
 
 
+@pytest.mark.thorough
 def test_after_a_killed_run_she_is_nowhere_else(home: Path) -> None:
     assert grounded(home, "demo", "traffic").status == 0
     building = home / "published" / "building"

@@ -21,7 +21,7 @@ from tests.grounded import Done, grounded
 from tests.homes import home_of
 from tests.test_end_to_end import published_cells
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1500)]
 WHO = ("forget", "shop.customers", str(canary.CUSTOMER_ID))
 VALUES = [*canary.VALUES, canary.PHONE.replace(" ", "")]
 STEPS = 8

@@ -223,6 +223,7 @@ def found(home: Path, query: str, snapshot_id: str | None = None) -> list[Any]:
 STEPS = 200
 
 
+@pytest.mark.thorough
 def test_index_and_views_agree_after_any_order_of_changes(tmp_path: Path) -> None:
     """Two hundred random steps; after each that publishes or goes back, every table is compared."""
     home = tmp_path / "home"

@@ -128,6 +128,7 @@ def change(model: KeyedModel, dice: random.Random, number: int) -> None:
     model.merge(statement)
 
 
+@pytest.mark.thorough
 def test_every_surface_agrees_with_the_warehouse_after_any_history(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, publisher: Publisher
 ) -> None:

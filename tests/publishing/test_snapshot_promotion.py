@@ -61,6 +61,7 @@ def test_a_candidate_answers_nobody_before_it_is_promoted(published: Path) -> No
     assert snapshot.current_id(published) == candidate.snapshot_id
 
 
+@pytest.mark.thorough
 def test_a_publisher_killed_anywhere_leaves_the_old_snapshot_and_the_next_publishes(
     published: Path, publisher: Publisher, tmp_path: Path
 ) -> None:

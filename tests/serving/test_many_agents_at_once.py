@@ -21,6 +21,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.mark.thorough
 def test_no_answer_is_wrong_while_snapshots_are_republished(crowded: Path) -> None:
     def is_enough(verdicts: Verdicts) -> bool:
         return bool(verdicts.wrong) or (
