@@ -56,7 +56,9 @@ class Loads:
             return ""
         ids = ", ".join(map(literal, sorted(new)))
         late = f" or {LOAD_ID} in ({ids})" if ids else ""
-        condition = f" and ({LOAD_ID} > {literal(last)}{late})"
+        # By the first condition alone DuckDB leaves out what holds older rows, unread.
+        since = literal(min([last, *new]))
+        condition = f" and {LOAD_ID} >= {since} and ({LOAD_ID} > {literal(last)}{late})"
         there = f"select 1 from {relation(table)} where true{condition} limit 1"
         return condition if connection.execute(there).fetchone() else None
 

@@ -98,11 +98,14 @@
             {%- set narrowed = keyed_narrowed(way, declared) -%}
             {{ narrowed.statements }}
             {{ keyed_fresh(target, narrowed.query) }}
+            {#- By its number a row is found without the other columns of those beside it. #}
             create or replace temp table keyed_old as
-            select * from {{ target }} where {{ key }} in (
-                select {{ declared.key }} from keyed_keys
-                union
-                select {{ key }} from keyed_fresh
+            select * from {{ target }} where rowid in (
+                select rowid from {{ target }} where {{ key }} in (
+                    select {{ declared.key }} from keyed_keys
+                    union
+                    select {{ key }} from keyed_fresh
+                )
             );
         {%- else -%}
             {{ keyed_fresh(target, compiled_code) }}

@@ -11,7 +11,9 @@ select
     count(*) as order_count,
     {{ dbt.safe_cast('sum(case when is_revenue then 1 else 0 end)', 'bigint') }}
         as revenue_order_count,
-    sum(case when is_revenue then total end) as revenue,
+    -- DuckDB reads the sum's own type, of 38 digits, thirty times as slowly.
+    {{ dbt.safe_cast('sum(case when is_revenue then total end)', 'decimal(18, 2)') }}
+        as revenue,
     min(placed_at) as first_order_at,
     max(placed_at) as last_order_at
 from {{ ref('fct_orders') }}
