@@ -63,10 +63,6 @@ under this limit, and one row of 1,600 columns under what each of these adds, as
 blocks of 256 kB for it. Where a merge has to choose a row of each key it may fail below what they
 take, so that there DuckDB's own limit applies, most of the machine."""
 
-FEW_FOLDED = 50_000
-"""So many rows take less than that in any case. A limit throws out of memory what a follower's next
-steps would find there: at 10,000,000 rows their models took twice as long."""
-
 OnProgress = Callable[[str], None]
 
 
@@ -206,7 +202,7 @@ def _moved(
     with ExitStack() as stack:
         warehouse = stack.enter_context(writing(home, on_wait=told))
         held = stack.enter_context(duckdb.connect(str(warehouse)))
-        if batch.folded.issuperset(names) and sum(batch.read.values()) > FEW_FOLDED:
+        if batch.folded.issuperset(names):
             held.execute(f"set global memory_limit = '{_folded_mb(pipeline, names)}MB'")
             stack.callback(_let_use_all_memory, held)
         refuse_lost(held, batch.source, loaded.intersection(names))

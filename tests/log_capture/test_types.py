@@ -148,10 +148,8 @@ def _text(rows: list[tuple[object, ...]]) -> list[str]:
 
 
 def test_a_change_of_a_table_of_fifteen_hundred_columns_arrives(
-    database: Database, captured: SourceSpec, monkeypatch: pytest.MonkeyPatch
+    database: Database, captured: SourceSpec
 ) -> None:
-    # As of many such rows.
-    monkeypatch.setattr("ingestion.load.FEW_FOLDED", 0)
     columns = ", ".join(f"c{number} int" for number in range(1_500))
     database.execute(
         f'create table items (id bigint primary key, {columns}, "select" text)',
