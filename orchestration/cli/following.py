@@ -74,6 +74,7 @@ def follow_sources(
 
     if until_signal(follow) and cycles is None:
         sys.stderr.write("this process has grown too large: a new one takes its place\n")
+        sys.stdout.flush()
         sys.stderr.flush()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0

@@ -53,10 +53,12 @@ def search_all(scanner: Scanner, work: Sequence[Work]) -> None:
     if count < 1:
         _search(scanner, waiting)
         return
+    # Before this process searches: from then on it counts in what a helper would get.
+    begun = pickle.dumps(scanner)
     with ExitStack() as started:
         helpers = [started.enter_context(_helper()) for _ in range(count)]
         with ThreadPoolExecutor(count) as pool:
-            led = [pool.submit(_lead, helper, scanner, waiting) for helper in helpers]
+            led = [pool.submit(_lead, helper, begun, waiting) for helper in helpers]
             try:
                 _search(scanner, waiting)
                 for one in led:
@@ -99,14 +101,14 @@ def _next(waiting: deque[Work]) -> Work | None:
 
 
 def _lead(
-    helper: subprocess.Popen[bytes], scanner: Scanner, waiting: deque[Work]
+    helper: subprocess.Popen[bytes], begun: bytes, waiting: deque[Work]
 ) -> tuple[Findings, deque[Work]]:
     """Give a helper one file after the other; return what it found, or what it did not end."""
     assert helper.stdin is not None
     assert helper.stdout is not None
     taken: deque[Work] = deque()
     try:
-        pickle.dump(scanner, helper.stdin)
+        helper.stdin.write(begun)
         while one := _next(waiting):
             taken.append(one)
             pickle.dump(one, helper.stdin)
