@@ -62,9 +62,12 @@ def search_all(scanner: Scanner, work: Sequence[Work]) -> None:
             try:
                 _search(scanner, waiting)
                 for one in led:
-                    found, undone = one.result()
-                    _search(scanner, undone)
-                    scanner.take(found)
+                    found, taken = one.result()
+                    if found is not None:
+                        scanner.take(found)
+                    else:
+                        _log.warning("a helper of the leak scan ended early; its files come here")
+                        _search(scanner, taken)
             except BaseException:
                 for helper in helpers:
                     helper.kill()
@@ -102,8 +105,8 @@ def _next(waiting: deque[Work]) -> Work | None:
 
 def _lead(
     helper: subprocess.Popen[bytes], begun: bytes, waiting: deque[Work]
-) -> tuple[Findings, deque[Work]]:
-    """Give a helper one file after the other; return what it found, or what it did not end."""
+) -> tuple[Findings | None, deque[Work]]:
+    """Give a helper one file after the other; return what it found, and what it was given."""
     assert helper.stdin is not None
     assert helper.stdout is not None
     taken: deque[Work] = deque()
@@ -117,9 +120,8 @@ def _lead(
         helper.stdin.close()
         found: Findings = pickle.load(helper.stdout)
     except (OSError, EOFError, pickle.UnpicklingError):
-        _log.warning("a helper of the leak scan ended early; this process searches its files")
-        return Findings(), taken
-    return found, deque()
+        return None, taken
+    return found, taken
 
 
 def main() -> None:
