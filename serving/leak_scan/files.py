@@ -243,9 +243,9 @@ def _differing(path: Path, before: Path) -> Iterator[Chunk]:
     """
     new, old = path.read_bytes(), before.read_bytes()
     same = min(len(new), len(old)) // _PAGE
-    pages = [
-        np.frombuffer(data[: same * _PAGE], np.uint8).reshape(-1, _PAGE) for data in (new, old)
-    ]
+    # Eight bytes at a time: a layer of 64,000 entries is 28 MB and is compared in each cycle.
+    words = _PAGE // 8
+    pages = [np.frombuffer(data, np.uint64, same * words).reshape(-1, words) for data in (new, old)]
     differs = np.append((pages[0] != pages[1]).any(axis=1), len(new) > same * _PAGE)
     places = np.flatnonzero(differs)
     parts = np.split(places, np.flatnonzero(np.diff(places) > _NEAR_PAGES) + 1)
