@@ -15,8 +15,8 @@ from serving.sandbox.volatile import is_volatile
 # A smaller view is written whole in the time that a layer takes.
 SMALLEST_BASE = 1_000
 # Copying a layer at each publish costs as its entries, writing a base whole as its rows: the sum
-# is least where the entries grow as the root of the rows. 128,000 for 1,000,000 rows, of which a base
-# took 60 s and an entry 2 us of each publish, with 250 changes in one.
+# is least where the entries grow as the root of the rows. 128,000 for 1,000,000 rows: the base took
+# 60 s, and an entry 2 us of each publish of 250 changes.
 _ENTRIES_A_ROOT = 128
 # The digits of a snapshot's id that tell the day.
 _DAY = 8
