@@ -51,8 +51,8 @@ def follow_sources(
 ) -> int:
     """Follow until a signal; the cycle under way is ended first, a second signal ends at once.
 
-    A process that has grown too large is replaced by a new one of the same id, unless it is to end
-    after so many ``cycles``.
+    A process that has grown too large leaves its next run in full to a new one of the same id,
+    unless it is to end after so many ``cycles``.
     """
     show = _write if as_json else _print
 
@@ -72,7 +72,7 @@ def follow_sources(
                 full_every=timedelta(minutes=full_every_minutes),
             ).follow(stop, cycles=cycles)
 
-    if until_signal(follow) and cycles is None:
+    if until_signal(follow):
         sys.stderr.write("this process has grown too large: a new one takes its place\n")
         sys.stdout.flush()
         sys.stderr.flush()

@@ -2,8 +2,9 @@
 
 files, large ones in parts, the largest first -> this process and its helpers -> Findings
 
-A helper is this file, run by itself. It gets what is looked for through a pipe, as nothing of it
-may stand in a command line, an environment or a file, and it ends with the pipe.
+A helper runs this file's ``main``, of the same code whatever is installed. It gets what is looked
+for through a pipe, as nothing of it may stand in a command line, an environment or a file, and it
+ends with the pipe.
 """
 
 import gc
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from serving.leak_scan.files import File
 from serving.leak_scan.scanner import Findings, Scanner
@@ -26,7 +28,9 @@ from serving.leak_scan.scanner import Findings, Scanner
 WORTH_A_HELPER = 64 << 20
 # Each of them holds all personal values.
 _MOST_HELPERS = 3
-_COMMAND = (sys.executable, "-I", "-m", "serving.leak_scan.helpers")
+_ROOT = str(Path(__file__).parents[2])
+_MAIN = f"import sys; sys.path.insert(0, {_ROOT!r}); from {__name__} import main; main()"
+_COMMAND = (sys.executable, "-I", "-c", _MAIN)
 
 _log = logging.getLogger(__name__)
 
@@ -144,7 +148,3 @@ def main() -> None:
 def _tell(message: Findings | None) -> None:
     pickle.dump(message, sys.stdout.buffer)
     sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    main()

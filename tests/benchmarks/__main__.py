@@ -24,7 +24,7 @@ MEASURED_WITH = ("duckdb", "dlt", "dbt-core", "dagster", "lancedb", "pyarrow", "
 
 @dataclass(frozen=True)
 class Bench:
-    """A module and what it is given: in the suite of twenty minutes, and at the largest sizes."""
+    """A module and what it is given: in the suite as a rule, and at the largest sizes."""
 
     module: str
     quick: Sequence[str] = ()

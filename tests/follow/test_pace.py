@@ -80,6 +80,7 @@ class Pace:
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.memory = 1000.0, 800 << 20
+        self.stop = Event()
         self.told: list[Status] = []
         self.script, self.looks = Script(), Looks()
         sources = SourcesFile.model_validate({"sources": {"own": SPEC}}).sources
@@ -87,11 +88,21 @@ class Pace:
         self.follower = Follower(
             Settings(home, sources, None),
             self.script,  # type: ignore[arg-type]
-            self.told.append,
+            self._tell,
             full_every=timedelta(hours=1),
             clock=lambda: self.now,
             memory=lambda: self.memory,
         )
+
+    def _tell(self, status: Status) -> None:
+        self.told.append(status)
+        self.stop.set()
+
+    def follow(self) -> bool:
+        """Go on for a cycle, or until another process has to."""
+        self.stop.clear()
+        self.script.asked.clear()
+        return self.follower.follow(self.stop)
 
     def after(self, seconds: float) -> list[Any]:
         """Move the clock, do what is due and return what the pipeline was asked for."""
@@ -199,21 +210,31 @@ def test_everything_is_built_in_full_each_hour_and_when_the_project_changes(pace
     assert pace.after(1) == [("load", "own"), ("full",)]
 
 
-def test_a_process_that_has_grown_ends_after_its_cycle_for_another_to_go_on(pace: Pace) -> None:
-    stop = Event()
+def test_a_process_that_has_grown_leaves_its_next_run_in_full_to_another(pace: Pace) -> None:
     most = pace.memory * 3 // 2 + (512 << 20)
-    for grown, memory in ((False, most), (True, most + 1)):
-        pace.memory = memory
-        pace.looks.answers.append(True)
-        pace.script.loads.append(changed())
-        pace.now += 1
-        assert pace.follower.follow(stop, cycles=pace.follower.cycles + 1) is grown
-        assert pace.script.asked[-1] == ("follow", "own/rows")
-
-
-def test_a_process_is_measured_by_what_it_took_after_its_first_run_in_full(pace: Pace) -> None:
-    pace.memory *= 4
+    pace.memory = most + 1
+    pace.looks.answers.append(True)
+    pace.script.loads.append(changed())
+    pace.now += 1
+    assert not pace.follow()
+    assert pace.script.asked == [("load", "own"), ("follow", "own/rows")]
     pace.now += 3600
-    pace.script.asked.clear()
-    assert pace.follower.follow(Event(), cycles=pace.follower.cycles + 1)
+    pace.memory = most
+    assert not pace.follow()
     assert pace.script.asked == [("load", "own"), ("full",)]
+    pace.now += 3600
+    pace.memory = most + 1
+    assert pace.follow()
+    assert pace.script.asked == []
+
+
+def test_a_process_is_not_replaced_before_its_first_run_in_full_nor_where_cycles_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace = Pace(tmp_path, monkeypatch)
+    pace.memory = 1 << 40
+    assert not pace.follow()
+    pace.memory = 1 << 42
+    pace.now += 3600
+    assert not pace.follower.follow(Event(), cycles=2)
+    assert pace.script.asked == [("load", "own"), ("full",)] * 2

@@ -18,7 +18,7 @@ import pytest
 
 from serving.leak_scan.report import WITHHELD, ScanReport
 from serving.leak_scan.scan import scan
-from serving.leak_scan.targets import Target, home_targets
+from serving.leak_scan.targets import Rows, Target, home_targets
 from serving.leak_scan.values import PersonalValues, of
 
 NAME = "Zoë Quokkasdóttir"
@@ -364,6 +364,27 @@ def test_a_value_is_found_across_the_places_where_a_file_is_cut(tmp_path: Path) 
         path.write_bytes(b"." * start + f" {NAME} or {EMAIL} ".encode() + b"." * 4_000_000)
         report = found(path)
         assert report.counts == {("t: (bytes)", "name"): 1, ("t: (bytes)", "email"): 1}
+
+
+@pytest.mark.parametrize("place", [0, 1_900, 2_100, 4_080, 4_096 + 3_000, 40_000, 99_000])
+def test_a_value_anywhere_in_a_changed_page_of_a_copy_is_found(tmp_path: Path, place: int) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    same = bytes(range(256)) * 400
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "layer").write_bytes(same)
+    assert copied(old, new).is_clean
+    value = f" {EMAIL} ".encode()
+    (new / "layer").write_bytes(same[:place] + value + same[place + len(value) :])
+    report = copied(old, new)
+    assert report.counts == {("t/layer: (bytes)", "email"): 1}
+    assert report.raw_bytes <= 2 * 4_096 + 400 * 256 % 4_096
+
+
+def copied(old: Path, new: Path) -> ScanReport:
+    """Scan a copy of what was searched before."""
+    rows = {"layer": Rows("v", "k", since=0)}
+    return scan([Target(new, "t", rows=rows, searched=old)], VALUES, patterns=False)
 
 
 def test_a_letter_before_a_cut_is_still_a_neighbour(tmp_path: Path) -> None:

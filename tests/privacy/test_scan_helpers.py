@@ -4,8 +4,10 @@ import json
 import os
 import sqlite3
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -117,7 +119,7 @@ def test_helpers_tell_what_one_process_tells(
     assert EMAIL not in json.dumps(report.as_json())
 
 
-@pytest.mark.parametrize("ends", ["raise SystemExit(1)", DIES_EARLY])
+@pytest.mark.parametrize(("ends", "least"), [("raise SystemExit(1)", 0), (DIES_EARLY, 2)])
 def test_what_a_helper_that_ended_had_taken_is_searched_here(
     folder: Path,
     alone: ScanReport,
@@ -125,11 +127,32 @@ def test_what_a_helper_that_ended_had_taken_is_searched_here(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     ends: str,
+    least: int,
 ) -> None:
+    search, lead = helpers._search, helpers._lead
+    ended, lost = threading.Semaphore(0), []
+    is_first = iter([True])
+
+    def led(*given: Any) -> Any:
+        try:
+            found, taken = lead(*given)
+            lost.extend(taken)
+            return found, taken
+        finally:
+            ended.release()
+
+    def after_both(*given: Any) -> None:
+        if next(is_first, False):
+            assert ended.acquire(timeout=30) and ended.acquire(timeout=30)
+        search(*given)
+
     monkeypatch.setattr(helpers, "_COMMAND", (sys.executable, "-c", ends))
+    monkeypatch.setattr(helpers, "_lead", led)
+    monkeypatch.setattr(helpers, "_search", after_both)
     report = searched(folder)
     assert told(report) == told(alone)
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert len(lost) >= least
 
 
 def test_a_helper_knows_nothing_from_its_surroundings(
@@ -143,19 +166,16 @@ def test_a_helper_knows_nothing_from_its_surroundings(
     assert "hunter22" not in shown.read_text() and EMAIL not in shown.read_text()
 
 
-def test_an_error_while_files_are_searched_ends_the_helpers(
+@pytest.mark.timeout(60)
+def test_an_error_while_files_are_searched_ends_helpers_that_are_at_work(
     folder: Path, with_helpers: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started = []
-    start = helpers.subprocess.Popen
-    monkeypatch.setattr(
-        helpers.subprocess, "Popen", lambda *a, **k: started.append(start(*a, **k)) or started[-1]
-    )
-
     def failing(*_: object, **__: object) -> None:
         raise MemoryError
 
+    # It hears everything and never answers.
+    at_work = "import sys; sys.stdin.buffer.read()"
+    monkeypatch.setattr(helpers, "_COMMAND", (sys.executable, "-c", at_work))
     monkeypatch.setattr(helpers.Scanner, "search", failing)
     with pytest.raises(MemoryError):
         searched(folder)
-    assert [helper.returncode is not None for helper in started] == [True, True]

@@ -22,9 +22,9 @@ LOOKUP = "views/agent_knowledge.sqlite"
 TABLE = "agent_knowledge"
 
 
-def run_sql(statement: str) -> Callable[[Path], None]:
+def run_sql(statement: str, view: str = VIEW) -> Callable[[Path], None]:
     def tamper(folder: Path) -> None:
-        with duckdb.connect(str(folder / VIEW)) as connection:
+        with duckdb.connect(str(folder / view)) as connection:
             connection.execute(statement)
 
     return tamper
@@ -83,6 +83,16 @@ def remove_table(folder: Path) -> None:
     [
         pytest.param(
             run_sql("delete from agent_knowledge where title is null"), "3 rows", id="row"
+        ),
+        pytest.param(
+            run_sql("update agent_knowledge set document_id = 'runbooks/disk-pressure.md'"),
+            "1 keys in",
+            id="key",
+        ),
+        pytest.param(
+            run_sql("update agent_products set product_id = 1", "views/agent_products.duckdb"),
+            "1 keys in",
+            id="key of a view that is not searched",
         ),
         pytest.param(run_sql("create table other (id int)"), "other tables", id="table"),
         pytest.param(
