@@ -62,17 +62,24 @@ def source_assets(
             raise dg.Failure(str(error)) from None
         for alarm in report.alarms:
             context.log.warning(alarm)
+        chosen = context.selected_asset_check_keys
         for table, loaded in report.tables.items():
+            if is_followed and not (chosen or loaded.read):
+                # It is as it was, and told when its check is.
+                continue
+            key = dg.AssetKey([name, table])
+            is_checked = dg.AssetCheckKey(key, QUARANTINE) in chosen
             yield dg.MaterializeResult(
-                asset_key=[name, table],
+                asset_key=key,
                 metadata={**_metadata(loaded), **_of_source(report)},
-                check_results=[_quarantine_check(name, table, loaded)],
+                check_results=[_quarantine_check(key, loaded)] if is_checked else [],
             )
 
     return load
 
 
-def _quarantine_check(source: str, table: str, loaded: TableReport) -> dg.AssetCheckResult:
+def _quarantine_check(key: dg.AssetKey, loaded: TableReport) -> dg.AssetCheckResult:
+    source, table = key.path
     allowed = loaded.max_quarantine_share
     passed = loaded.quarantine_share <= allowed
     problem = (
@@ -82,7 +89,7 @@ def _quarantine_check(source: str, table: str, loaded: TableReport) -> dg.AssetC
     )
     return dg.AssetCheckResult(
         check_name=QUARANTINE,
-        asset_key=[source, table],
+        asset_key=key,
         passed=passed,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"rows": loaded.in_quarantine, "problems": "" if passed else problem},

@@ -2,7 +2,8 @@
 
 Dagster's own storages open the file anew for each statement: the last one to close it writes its
 log back and syncs, 5 to 10 ms of a disk's time each, for a hundred events a run. They also ask for
-each event of an asset which columns a table has, and store it in two transactions.
+each event of an asset which columns a table has, store it in two transactions, and compose their
+statements anew for each, which is most of the time that an event takes.
 """
 
 import threading
@@ -14,10 +15,30 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 from dagster import EventLogEntry
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetKeyTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData
+from dagster._serdes import ConfigurableClassData, serialize_value
+
+# Statements that are composed once; which columns they set is told by what they are given.
+_CHECKS = AssetCheckExecutionsTable
+_EVENT = SqlEventLogStorageTable.insert()
+_ASSET = AssetKeyTable.insert()
+_ASSET_AGAIN = AssetKeyTable.update().where(AssetKeyTable.c.asset_key == sa.bindparam("of_asset"))
+_CHECK = _CHECKS.insert()
+_PLANNED_CHECK = _CHECKS.update().where(
+    _CHECKS.c.asset_key == sa.bindparam("of_asset"),
+    _CHECKS.c.check_name == sa.bindparam("of_check"),
+    _CHECKS.c.run_id == sa.bindparam("of_run"),
+    _CHECKS.c.partition.is_(None),
+)
 
 
 class _KeptConnections:
@@ -69,13 +90,83 @@ class KeptSqliteEventLogStorage(_KeptConnections, ConsolidatedSqliteEventLogStor
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event and what it says of its asset or check."""
-        with self._transaction():
-            super().store_event(event)
+        with self._transaction() as connection:
+            stored = connection.execute(_EVENT, self._event_to_row(event))
+            (event_id,) = stored.inserted_primary_key or (None,)
+            assert event_id is not None
+            told = event.dagster_event
+            if told is None:
+                return
+            if told.event_type in ASSET_EVENTS and told.asset_key:
+                self._store_asset_event_tags(connection, [event], [event_id])
+                self._store_asset_event(connection, event, event_id)
+            if told.event_type in ASSET_CHECK_EVENTS:
+                self.store_asset_check_event(event, event_id)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store all of them or none."""
         with self._transaction():
             super().store_event_batch(events)
+
+    def _store_asset_event(self, conn: sa.Connection, event: EventLogEntry, event_id: int) -> None:
+        told = event.dagster_event
+        if told is None or told.asset_key is None:
+            return
+        has_times = self._has_asset_key_index_cols_on_connection(conn)
+        values = self._get_asset_entry_values(event, event_id, has_times)
+        if not values:
+            return
+        name = told.asset_key.to_string()
+        if not conn.execute(_ASSET_AGAIN, {"of_asset": name, **values}).rowcount:
+            conn.execute(_ASSET, {"asset_key": name, **values})
+
+    def _store_asset_check_evaluation_planned(
+        self, event: EventLogEntry, event_id: int | None
+    ) -> None:
+        told = event.dagster_event
+        if told is None or told.asset_check_planned_data.partitions_subset is not None:
+            super()._store_asset_check_evaluation_planned(event, event_id)
+            return
+        planned = told.asset_check_planned_data
+        row = {
+            **self._of_check(event, event_id),
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "partition": None,
+            "run_id": event.run_id,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+        }
+        with self._transaction() as connection:
+            connection.execute(_CHECK, row)
+
+    def _update_asset_check_evaluation(self, event: EventLogEntry, event_id: int | None) -> None:
+        told = event.dagster_event
+        if told is None or told.asset_check_evaluation_data.partition is not None:
+            super()._update_asset_check_evaluation(event, event_id)
+            return
+        found = told.asset_check_evaluation_data
+        status = AssetCheckExecutionRecordStatus
+        target = found.target_materialization_data
+        row = {
+            **self._of_check(event, event_id),
+            "of_asset": found.asset_key.to_string(),
+            "of_check": found.check_name,
+            "of_run": event.run_id,
+            "execution_status": (status.SUCCEEDED if found.passed else status.FAILED).value,
+            "materialization_event_storage_id": target.storage_id if target else None,
+        }
+        with self._transaction() as connection:
+            updated = connection.execute(_PLANNED_CHECK, row).rowcount
+        if updated != 1:
+            # What was not planned, or twice, is Dagster's own affair.
+            super()._update_asset_check_evaluation(event, event_id)
+
+    def _of_check(self, event: EventLogEntry, event_id: int | None) -> dict[str, Any]:
+        return {
+            "evaluation_event": serialize_value(event),
+            "evaluation_event_timestamp": self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]
+            "evaluation_event_storage_id": event_id,
+        }
 
     def has_table(self, table_name: str) -> bool:
         """Say whether the file has a table; asked for each event of a check, and none leaves."""

@@ -243,12 +243,21 @@ def _check_results(findings: Findings) -> Iterator[dg.AssetCheckResult]:
 def _told_checks(
     context: dg.AssetExecutionContext, results: Iterator[dg.AssetCheckResult]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Those of the assets that are told of; a problem of any other stops the promotion as well."""
+    """Those that the run is to tell of, and at once what stops the promotion, of whichever view."""
     chosen = context.selected_asset_check_keys
     for result in results:
         assert result.asset_key is not None and result.check_name is not None
         if dg.AssetCheckKey(result.asset_key, result.check_name) in chosen:
             yield result
+        elif not result.passed and result.severity is dg.AssetCheckSeverity.ERROR:
+            evaluation = dg.AssetCheckEvaluation(
+                asset_key=result.asset_key,
+                check_name=result.check_name,
+                passed=False,
+                severity=result.severity,
+                metadata=result.metadata,
+            )
+            context.instance.report_runless_asset_event(evaluation)
 
 
 def _not_loaded(

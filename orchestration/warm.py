@@ -34,7 +34,7 @@ FOLLOWED = {"grounded/followed": "true"}
 _KEPT_RUNS = 500
 _LOOK_S = 1.0
 _GARBAGE_EACH = 20_000
-# How long nothing may be told of a published view that no change has reached.
+# How long nothing may be told of a view that no change has reached, and of checks that pass.
 _TELL_ALL_S = 30.0
 _DOWNSTREAM = (*_OF_DBT, "serving")
 
@@ -66,7 +66,7 @@ class Warm:
         self._kept: dg.Definitions | None = None
         self._staged: list[dg.AssetKey] = []
         self._missing: set[str] = set()
-        self._jobs: dict[tuple[bool, frozenset[dg.AssetKey]], dg.JobDefinition] = {}
+        self._jobs: dict[tuple[bool, bool, frozenset[dg.AssetKey]], dg.JobDefinition] = {}
         # A cycle makes and drops a million objects: Python's own 700 looks 60 times for garbage.
         gc.set_threshold(_GARBAGE_EACH, 10, 10)
 
@@ -90,7 +90,7 @@ class Warm:
             # It may be minutes before all pages are there.
             self.rest()
         raw = dg.AssetSelection.key_prefixes(*([name] for name in sorted(sources)))
-        return self._run(self._definitions(), raw)
+        return self._run(self._definitions(), raw, with_checks=self._is_all_due)
 
     def run_in_full(self) -> Ended:
         """Build all models with all tests, publish, and search the whole snapshot for leaks."""
@@ -100,7 +100,8 @@ class Warm:
         self._in_full = self._kept = None
         self._jobs.clear()
         self._cycle.restart()
-        ended = self._run(self._definitions(), dg.AssetSelection.groups(*_DOWNSTREAM))
+        downstream = dg.AssetSelection.groups(*_DOWNSTREAM)
+        ended = self._run(self._definitions(), downstream, with_checks=True)
         if ended.published:
             self._kept = self._keep()
             # What was parsed must be what was built and proven.
@@ -126,15 +127,21 @@ class Warm:
         made = raw.downstream() - raw
         # Views over raw tables are as they were; what is kept as a table has to follow.
         unchanged = dg.AssetSelection.groups("staging") - dg.AssetSelection.keys(*self._staged)
-        return self._run(self._kept, (made - unchanged) | self._published())
+        if not self._is_all_due:
+            followed = (made - unchanged) | dg.AssetSelection.assets(SNAPSHOT)
+            return self._run(self._kept, followed, with_checks=False)
+        self._told_all = time.monotonic()
+        followed = (made - unchanged) | dg.AssetSelection.groups("serving")
+        return self._run(self._kept, followed, with_checks=True)
 
-    def _published(self) -> dg.AssetSelection:
-        """What is told of although none of its rows has changed: every publish takes all along."""
-        now = time.monotonic()
-        if now < self._told_all + _TELL_ALL_S:
-            return dg.AssetSelection.assets(SNAPSHOT)
-        self._told_all = now
-        return dg.AssetSelection.groups("serving")
+    @property
+    def _is_all_due(self) -> bool:
+        """Whether to tell of what no change has reached, and of each check.
+
+        Every publish takes all views along and makes every check, and what stops it is told at
+        once.
+        """
+        return time.monotonic() >= self._told_all + _TELL_ALL_S
 
     def rest(self) -> None:
         """Leave the warehouse to others until there is something to follow."""
@@ -177,15 +184,17 @@ class Warm:
             self._settings, loggers=self._loggers, cycle=self._cycle, kept=kept
         )
 
-    def _run(self, definitions: dg.Definitions, selection: dg.AssetSelection) -> Ended:
+    def _run(
+        self, definitions: dg.Definitions, selection: dg.AssetSelection, *, with_checks: bool
+    ) -> Ended:
         graph = definitions.resolve_asset_graph()
         keys = frozenset(selection.resolve(graph) & graph.executable_asset_keys)
-        known = (definitions is self._kept, keys)
+        known = (definitions is self._kept, with_checks, keys)
         if known not in self._jobs:
             whole = definitions.resolve_implicit_global_asset_job_def()
-            checks = (
-                None if definitions is self._in_full else _own_checks(graph.asset_check_keys, keys)
-            )
+            checks = None if with_checks else set[dg.AssetCheckKey]()
+            if with_checks and definitions is self._kept:
+                checks = _own_checks(graph.asset_check_keys, keys)
             self._jobs[known] = whole.get_subset(
                 asset_selection=set(keys), asset_check_selection=checks
             )
