@@ -13,8 +13,8 @@ from ingestion.errors import WarehouseBusy
 WAIT_S = 900.0
 _ASK_AGAIN_S = 1.0
 _GIVE_WAY_S = 2.0
-# The warehouses that this process keeps open, with its right to write.
-_KEPT: set[Path] = set()
+# The warehouses that this process keeps open, with its right to write, and the engine of each.
+_KEPT: dict[Path, duckdb.DuckDBPyConnection] = {}
 
 
 def warehouse_path(home: Path) -> Path:
@@ -50,6 +50,14 @@ def reading(path: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(path), read_only=not _is_kept(path))
 
 
+def kept_engine(path: Path) -> duckdb.DuckDBPyConnection | None:
+    """Return the engine that this process keeps open for the file, where it does.
+
+    While it is the same one, no other process has opened the file.
+    """
+    return _KEPT.get(path.resolve())
+
+
 class KeptOpen:
     """The warehouse of one home, open between the steps of a process that writes without pause.
 
@@ -76,7 +84,7 @@ class KeptOpen:
             lock.release()
             return
         self._lock = lock
-        _KEPT.add(self._path)
+        _KEPT[self._path] = self._engine
 
     def let_go(self) -> None:
         """Close it, which writes all back into the one file."""
@@ -84,7 +92,7 @@ class KeptOpen:
             return
         self._engine.close()
         self._engine = None
-        _KEPT.remove(self._path)
+        del _KEPT[self._path]
         self._lock.release()
         self._lock = None
 
@@ -100,7 +108,7 @@ class KeptOpen:
 
 
 def _is_kept(path: Path) -> bool:
-    return path.resolve() in _KEPT
+    return kept_engine(path) is not None
 
 
 def _acquired(path: Path, wait_s: float, on_wait: Callable[[str], None] | None) -> FileLock:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
-from ingestion.warehouse import reading, writing
+from ingestion.warehouse import kept_engine, reading, writing
 from orchestration import dbt_runner
 from orchestration.automation import WHEN_UPSTREAM_CHANGES
 from orchestration.checks import unproven
@@ -63,11 +64,15 @@ def dbt_models(
         project_dir=DBT_PROJECT, profiles_dir=DBT_PROJECT, target_path=settings.dbt_compiled
     )
     translator = Translator()
+    # By which engine the masks were last looked at.
+    looked_at_by: duckdb.DuckDBPyConnection | None = None
 
     @dbt_assets(
         manifest=manifest, project=project, name="dbt_build", dagster_dbt_translator=translator
     )
     def build(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        nonlocal looked_at_by
+
         def told(done: int, total: int) -> None:
             context.log.info(f"models and tests: {done} of {total}")
 
@@ -78,7 +83,11 @@ def dbt_models(
         with writing(settings.home, on_wait=context.log.info) as warehouse:
             arguments = list(_WHOLE)
             if kept is not None:
-                arguments = [*_WARM, "--vars", json.dumps({"made_masks": kept.masks})]
+                engine = kept_engine(warehouse)
+                is_looked_at = engine is not None and engine is looked_at_by
+                told_dbt = {"made_masks": kept.masks, "are_masks_looked_at": is_looked_at}
+                arguments = [*_WARM, "--vars", json.dumps(told_dbt)]
+                looked_at_by = engine
             arguments += ["--full-refresh"] if is_fresh else []
             arguments += _selection(context, declared, translator)
             missing = not_loaded(warehouse, declared)

@@ -48,32 +48,102 @@
     {%- endif %}
 {%- endmacro %}
 
-{# What the model's rows are made by: `text` is its own SQL and that of the views below it as they are
-   in the warehouse, `fingerprint` a hash of that, of what is declared of the model, of the masks that
-   are there, of the key and of the engine. Nothing is read from files: they may have changed since
-   they were parsed. `held` is the fingerprint that the rows in the table were made by. #}
-{% macro keyed_made_by(node) -%}
+{# All that has to be known of a model before it is made, asked at once:
+
+   `is_table`     there is a table of its name
+   `fingerprint`  a hash of what its rows are made by: its own SQL and that of the views below it as they
+                  are in the warehouse, what is declared of it, the masks that are there, the key and the
+                  engine. Nothing is read from files: they may have changed since they were parsed
+   `held`         the fingerprint that the rows in the table were made by
+   `leaves`       what it is made of, and `at`: how far it has followed each of them
+   `has_moved`    there is something that it has not followed yet; what nothing is known of moves with
+                  each build #}
+{% macro keyed_look(node, declared) -%}
+    {%- set inputs = keyed_inputs(node, declared) -%}
+    {%- set views_below = keyed_views(node) -%}
     {%- set query -%}
+        with leaves(input, generation, position, first_seq) as (
+            select 'day', cast(current_date as varchar), 0, 0
+            {%- for leaf in inputs if leaf.kind != 'unknown' %}
+            union all
+            {%- if leaf.kind == 'model' %}
+            select '{{ leaf.name }}', generation, last_seq, first_seq
+            from changes.models where name = '{{ leaf.name }}'
+            {%- else %}
+            select
+                '{{ leaf.name }}',
+                case when count(*) = 0 then '{{ invocation_id }}' else '' end,
+                coalesce(max(number), 0),
+                0
+            from changes.loads where table_name = '{{ leaf.name }}'
+            {%- endif %}
+            {%- endfor %}
+        )
         select
+            exists (
+                select 1 from duckdb_tables()
+                where
+                    database_name = current_database()
+                    and schema_name = '{{ node.schema }}' and table_name = '{{ node.alias }}'
+            ),
+            {%- if views_below %}
             (
                 select string_agg(sql, chr(10) order by schema_name, view_name)
                 from duckdb_views()
                 where
                     not internal
-                    and schema_name || '.' || view_name in ('{{ keyed_views(node) | join("', '") }}')
+                    and schema_name || '.' || view_name in ('{{ views_below | join("', '") }}')
             ),
+            {%- else %}
+            null,
+            {%- endif %}
             (select fingerprint || bodies from changes.masks),
             getvariable('privacy_key_id'),
             version(),
-            (select fingerprint from changes.models where name = '{{ node.name }}')
+            (select fingerprint from changes.models where name = '{{ node.name }}'),
+            leaves.input,
+            held.position as after,
+            coalesce(
+                held.generation = leaves.generation and leaves.first_seq <= held.position + 1, false
+            ) as is_known,
+            coalesce(
+                held.generation = leaves.generation and leaves.position = held.position, false
+            ) as is_same
+        from leaves
+        left join changes.positions as held
+            on held.name = '{{ node.name }}' and held.input = leaves.input
     {%- endset -%}
-    {%- set views, functions, key_id, engine, held = keyed_rows(query)[0] -%}
-    {%- set declared = [
-        node.description, node.columns, node.config.get('meta', {}), keyed_kept(node)
-    ] -%}
+    {%- set rows = keyed_rows(query) -%}
+    {%- set is_table, views, functions, key_id, engine, held = rows[0][:6] -%}
     {%- set text = compiled_code ~ '\n' ~ views -%}
-    {%- set parts = [text, tojson(declared, sort_keys=true), functions, key_id, engine] -%}
-    {{ return({'text': text, 'fingerprint': local_md5(parts | join('\n')), 'held': held}) }}
+    {%- set leaves = inputs + keyed_asked(text) -%}
+    {%- set parts = [
+        text,
+        tojson(
+            [node.description, node.columns, node.config.get('meta', {}), declared.kept], sort_keys=true
+        ),
+        functions,
+        key_id,
+        engine,
+    ] -%}
+    {%- set at = {} -%}
+    {%- for row in rows -%}
+        {%- set input, after, is_known, is_same = row[6:] -%}
+        {%- do at.update({input: {'after': after, 'is_known': is_known, 'is_same': is_same}}) -%}
+    {%- endfor -%}
+    {%- set moved = [] -%}
+    {%- for leaf in leaves -%}
+        {%- do at.setdefault(leaf.name, {'is_known': false, 'is_same': false}) -%}
+        {%- if not at[leaf.name].is_same -%}{%- do moved.append(leaf.name) -%}{%- endif -%}
+    {%- endfor -%}
+    {{ return({
+        'is_table': is_table,
+        'fingerprint': local_md5(parts | join('\n')),
+        'held': held,
+        'leaves': leaves,
+        'at': at,
+        'has_moved': moved | length > 0,
+    }) }}
 {%- endmacro %}
 
 {# The views, and those below them, that a model reads: `schema.name`. #}
@@ -89,52 +159,6 @@
         {%- endif -%}
     {%- endfor -%}
     {{ return(views | unique | sort) }}
-{%- endmacro %}
-
-{# Where all that the model is made of stands, and how far the model has followed it. `has_moved`:
-   there is something that it has not followed yet. What nothing is known of moves with each build. #}
-{% macro keyed_state(node, leaves) -%}
-    {%- set query -%}
-        with leaves(input, generation, position, first_seq) as (
-            {%- for leaf in leaves %}
-            {% if not loop.first %}union all{% endif %}
-            {%- if leaf.kind == 'model' %}
-            select '{{ leaf.name }}', generation, last_seq, first_seq
-            from changes.models where name = '{{ leaf.name }}'
-            {%- elif leaf.kind == 'raw' %}
-            select
-                '{{ leaf.name }}',
-                case when count(*) = 0 then '{{ invocation_id }}' else '' end,
-                coalesce(max(number), 0),
-                0
-            from changes.loads where table_name = '{{ leaf.name }}'
-            {%- elif leaf.kind == 'day' %}
-            select 'day', cast(current_date as varchar), 0, 0
-            {%- else %}
-            select '{{ leaf.name }}', '{{ invocation_id }}', 0, 0
-            {%- endif %}
-            {%- endfor %}
-        )
-        select
-            leaves.input,
-            held.position as after,
-            coalesce(
-                held.generation = leaves.generation and leaves.first_seq <= held.position + 1, false
-            ) as is_known,
-            coalesce(
-                held.generation = leaves.generation and leaves.position = held.position, false
-            ) as is_same
-        from leaves
-        left join changes.positions as held
-            on held.name = '{{ node.name }}' and held.input = leaves.input
-    {%- endset -%}
-    {%- set found = {} -%}
-    {%- set told = {'has_moved': false} -%}
-    {%- for input, after, is_known, is_same in keyed_rows(query) -%}
-        {%- do found.update({input: {'after': after, 'is_known': is_known, 'is_same': is_same}}) -%}
-        {%- if not is_same -%}{%- do told.update({'has_moved': true}) -%}{%- endif -%}
-    {%- endfor -%}
-    {{ return({'leaves': found, 'has_moved': told.has_moved}) }}
 {%- endmacro %}
 
 {% macro keyed_rows(query) -%}

@@ -20,23 +20,19 @@
    Generic tests of the model run on what changed before it is merged; those that read other models,
    and tests written as queries of their own, run with `dbt build` alone. #}
 {% materialization keyed, adapter='duckdb' %}
-    {%- set existing = load_cached_relation(this) -%}
     {%- set target = this.incorporate(type='table') -%}
     {%- set declared = keyed_declared(model) -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {%- set made_by = keyed_made_by(model) -%}
-    {%- set leaves = keyed_leaves(model, declared, made_by.text) -%}
-    {%- set is_other = made_by.held != made_by.fingerprint -%}
-    {%- if should_full_refresh() or existing is none or not existing.is_table or is_other -%}
-        {%- do keyed_replace(existing, target, declared, made_by.fingerprint) -%}
-        {%- do keyed_run(keyed_noting(model, leaves)) -%}
+    {%- set now = keyed_look(model, declared) -%}
+    {%- if should_full_refresh() or not now.is_table or now.held != now.fingerprint -%}
+        {%- do keyed_replace(load_cached_relation(this), target, declared, now.fingerprint) -%}
+        {%- do keyed_run(keyed_noting(model, now.leaves)) -%}
         {%- do persist_docs(target, model) -%}
     {%- else -%}
-        {%- set now = keyed_state(model, leaves) -%}
-        {%- set way = keyed_way(declared, leaves, now) -%}
+        {%- set way = keyed_way(declared, now) -%}
         {%- set count = 0 -%}
         {%- set ending = [] -%}
         {%- if way.mode != 'unchanged' -%}
@@ -45,7 +41,7 @@
             {%- do ending.append(keyed_merge(way, target, declared)) -%}
         {%- endif -%}
         {%- if now.has_moved -%}
-            {%- do ending.append(keyed_noting(model, leaves)) -%}
+            {%- do ending.append(keyed_noting(model, now.leaves)) -%}
         {%- endif -%}
         {%- if ending -%}
             {%- do keyed_run(ending | join('\n')) -%}
@@ -87,9 +83,9 @@
     {{ return(kept) }}
 {%- endmacro %}
 
-{# What the model is made of, as far as changes of it are known: keyed models, raw tables, the day.
-   Each with its name, and the query for the keys that its changes lead to, where it is declared. #}
-{% macro keyed_leaves(node, declared, text) -%}
+{# What the model is made of, as far as changes of it are known: keyed models and raw tables. Each with
+   its name, and the query for the keys that its changes lead to, where it is declared. #}
+{% macro keyed_inputs(node, declared) -%}
     {%- set leaves = [] -%}
     {%- for id in node.depends_on.nodes | unique -%}
         {%- set input = graph.nodes.get(id) or graph.sources[id] -%}
@@ -121,6 +117,12 @@
             {%- do leaves.extend(keyed_leaves_below(input)) -%}
         {%- endif -%}
     {%- endfor -%}
+    {{ return(leaves) }}
+{%- endmacro %}
+
+{# What else a query's rows depend on: the day, the time, chance. #}
+{% macro keyed_asked(text) -%}
+    {%- set leaves = [] -%}
     {%- if modules.re.search('\\bcurrent_date\\b|\\btoday\\s*\\(', text, modules.re.IGNORECASE) -%}
         {%- do leaves.append({'kind': 'day', 'name': 'day', 'query': none}) -%}
     {%- endif -%}

@@ -16,15 +16,15 @@
 
 {# How the table is brought up to date: `unchanged`, `whole` or by `keys`, which are in keyed_keys
    then; with them as literals, which take the column's type, and whether NULL is among them. #}
-{% macro keyed_way(declared, leaves, now) -%}
+{% macro keyed_way(declared, now) -%}
     {%- if env_var('GROUNDED_COMPARE_IN_FULL', '') -%}
         {{ return({'mode': 'whole'}) }}
     {%- endif -%}
     {%- set told = {'is_whole': false} -%}
     {%- set queries = [] -%}
     {%- set others = [] -%}
-    {%- for leaf in leaves -%}
-        {%- set held = now.leaves.get(leaf.name, {'is_known': false, 'is_same': false}) -%}
+    {%- for leaf in now.leaves -%}
+        {%- set held = now.at[leaf.name] -%}
         {%- if held.is_same -%}
         {%- elif not held.is_known -%}
             {%- do told.update({'is_whole': true}) -%}
