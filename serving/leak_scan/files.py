@@ -162,16 +162,19 @@ class File:
         if self.kind in _STORES:
             yield from _STORES[self.kind](self.path, self.rows)
 
-    def raw(self) -> Iterator[Chunk]:
-        """Yield the bytes of a file, of a copy those that differ; none of a folder."""
+    def raw(self) -> Iterator[list[Chunk]]:
+        """Yield the bytes of a file, of a copy those that differ; none of a folder.
+
+        Chunks that come together are about as large as one that comes alone.
+        """
         if self.before is not None:
-            yield from _differing(self.path, self.before)
+            yield from _together(_differing(self.path, self.before))
         elif self.path.is_file():
             part, parts = (self.rows.part, self.rows.parts) if self.rows else (0, 1)
             with self.path.open("rb") as stream:
                 yield from islice(_chunks(stream), part, None, parts)
 
-    def packed(self) -> Iterator[Chunk]:
+    def packed(self) -> Iterator[list[Chunk]]:
         """Yield what a compressed file holds."""
         if self.kind in _PACKED:
             with closing(_PACKED[self.kind](self.path)) as stream:
@@ -257,12 +260,26 @@ def _differing(path: Path, before: Path) -> Iterator[Chunk]:
             yield Chunk(around[0], new[start:stop], around[1], start, 1)
 
 
-def _chunks(stream: _Stream) -> Iterator[Chunk]:
+def _together(chunks: Iterator[Chunk]) -> Iterator[list[Chunk]]:
+    """Yield chunks in lists: to search a page costs 0.3 ms before its first byte."""
+    held: list[Chunk] = []
+    size = 0
+    for chunk in chunks:
+        if size + len(chunk.main) > _CHUNK:
+            yield held
+            held, size = [], 0
+        held.append(chunk)
+        size += len(chunk.main)
+    if held:
+        yield held
+
+
+def _chunks(stream: _Stream) -> Iterator[list[Chunk]]:
     before, offset, line = b"", 0, 1
     held = stream.read(_CHUNK + _AFTER)
     while held:
         main, after = held[:_CHUNK], held[_CHUNK:]
-        yield Chunk(before, main, after, offset, line)
+        yield [Chunk(before, main, after, offset, line)]
         offset += len(main)
         line += main.count(b"\n")
         before = main[-_BEFORE:]

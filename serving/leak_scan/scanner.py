@@ -3,10 +3,12 @@
 File -> cells of known stores, and the bytes of every file -> pages -> Findings -> ScanReport
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from itertools import accumulate
 from typing import TypeVar
 
 import numpy as np
@@ -83,8 +85,8 @@ class Scanner:
             self._cells(file, cells_of("", "(name)", [""], [file.name]))
         read = self._each(file, file.cells(), self._cells)
         with_patterns = not (read and file.is_store) and not file.is_part
-        self._each(file, file.raw(), partial(self._chunk, with_patterns=with_patterns))
-        self._each(file, file.packed(), partial(self._chunk, with_patterns=True))
+        self._each(file, file.raw(), partial(self._chunks, with_patterns=with_patterns))
+        self._each(file, file.packed(), partial(self._chunks, with_patterns=True))
 
     @property
     def found(self) -> Findings:
@@ -174,13 +176,22 @@ class Scanner:
         for number, found in self._in_cells(cells.texts):
             self._add(place, found, cells.key(number))
 
-    def _chunk(self, file: File, chunk: Chunk, *, with_patterns: bool) -> None:
-        self._found.raw_bytes += len(chunk.main)
+    def _chunks(self, file: File, chunks: list[Chunk], *, with_patterns: bool) -> None:
         place = (file.name, "", ANYWHERE)
-        parts = chunk.as_text()
-        if parts is None:
-            self._binary(place, chunk, with_patterns=with_patterns)
-            return
+        binary = []
+        for chunk in chunks:
+            self._found.raw_bytes += len(chunk.main)
+            parts = chunk.as_text()
+            if parts is None:
+                binary.append(chunk)
+            else:
+                self._text(place, chunk, parts, with_patterns=with_patterns)
+        if binary:
+            self._binary(place, binary, with_patterns=with_patterns)
+
+    def _text(
+        self, place: Place, chunk: Chunk, parts: tuple[bytes, bytes, bytes], *, with_patterns: bool
+    ) -> None:
         before, main, after = parts
         page = _page(*map(folded_utf8, parts))
         for found in self._search.find(page):
@@ -192,15 +203,28 @@ class Scanner:
             for number, found in self._in_cells(_lines(main)):
                 self._add(place, found, f"line {chunk.line + number}")
 
-    def _binary(self, place: Place, chunk: Chunk, *, with_patterns: bool) -> None:
-        raw = (chunk.before, chunk.main, chunk.after)
-        page = _page(*map(folded_bytes, raw), binary=True)
+    def _binary(self, place: Place, chunks: list[Chunk], *, with_patterns: bool) -> None:
+        """Search chunks as one page; no match spans two, and around each is what is around it."""
+        raw = [chunk.before + chunk.main + chunk.after for chunk in chunks]
+        plain = [
+            [folded_bytes(part) for part in (one.before, one.main, one.after)] for one in chunks
+        ]
+        begins = _begins([sum(map(len, parts)) for parts in plain])
+        page = page_of(CELL.join(b"".join(parts) for parts in plain), binary=True)
         for found in self._search.find(page):
-            self._add(place, found, f"byte {chunk.offset + found.place - page.begin}")
-        plain = ((start, folded_bytes(part)) for start, part in unescaped(b"".join(raw)))
-        for _, found in self._in_parts(plain, binary=True):
-            self._add(place, found, f"about byte {chunk.offset}")
-        if with_patterns and self._patterns is not None:
+            number = bisect_right(begins, found.place) - 1
+            before, main, _ = plain[number]
+            within = found.place - begins[number] - len(before)
+            if 0 <= within < len(main):
+                self._add(place, found, f"byte {chunks[number].offset + within}")
+        begins = _begins([len(one) for one in raw])
+        without = ((at, folded_bytes(part)) for at, part in unescaped(CELL.join(raw)))
+        for at, found in self._in_parts(without, binary=True):
+            offset = chunks[bisect_right(begins, at) - 1].offset
+            self._add(place, found, f"about byte {offset}")
+        if not with_patterns or self._patterns is None:
+            return
+        for chunk in chunks:
             repeats = self._repeats_project
             for pattern in self._patterns.in_bytes(chunk.main, repeats_project=repeats):
                 self._add(place, Found(_NO_ENTRY, pattern, 0), f"about byte {chunk.offset}")
@@ -275,8 +299,13 @@ _FEWEST_DECODED = 8
 _MOST_HARMLESS = 200_000
 
 
-def _page(before: bytes, main: bytes, after: bytes, *, binary: bool = False) -> Page:
-    return Page(before + main + after, len(before), len(before) + len(main), binary)
+def _page(before: bytes, main: bytes, after: bytes) -> Page:
+    return Page(before + main + after, len(before), len(before) + len(main))
+
+
+def _begins(lengths: list[int]) -> list[int]:
+    """Return where each of some parts begins that stand together with one sign between them."""
+    return list(accumulate((length + 1 for length in lengths[:-1]), initial=0))
 
 
 def _lines(text: bytes) -> pa.Array:

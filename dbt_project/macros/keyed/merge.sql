@@ -15,7 +15,7 @@
 {%- endmacro %}
 
 {# How the table is brought up to date: `unchanged`, `whole` or by `keys`, which are in keyed_keys
-   then; with them as literals, which take the column's type, and whether NULL is among them. #}
+   then; with whether NULL is among them. #}
 {% macro keyed_way(declared, now) -%}
     {%- if env_var('GROUNDED_COMPARE_IN_FULL', '') -%}
         {{ return({'mode': 'whole'}) }}
@@ -42,8 +42,7 @@
         {{ return({'mode': 'unchanged'}) }}
     {%- endif -%}
     {%- set by = declared.by -%}
-    {%- set found = "(select count(*) from keyed_keys)" -%}
-    {%- set most = "(select " ~ declared.most_keys ~ " * count(*) from " ~ this ~ ")" -%}
+    {#- Of each a row, joined: the engine takes long to plan a select of many subqueries. -#}
     {%- set query -%}
         create or replace temp table keyed_keys as
         select distinct {{ by }} from (
@@ -53,19 +52,15 @@
             select null as {{ by }} where false
             {%- endfor %}
         ) as changed;
+        with found as (
+            select count(*) as keys, coalesce(bool_or({{ by }} is null), false) as has_null
+            from keyed_keys
+        ),
+        held as (select count(*) as held_rows from {{ this }})
         select
-            {{ found }},
-            {{ found }} > {{ most }},
-            (
-                select coalesce(bool_or({{ by }} is null), false) from keyed_keys
-            ),
-            (
-                select string_agg(
-                    '''' || replace(cast({{ by }} as varchar), '''', '''''') || '''', ', '
-                )
-                from keyed_keys
-                where {{ found }} <= {{ most }}
-            )
+            keys,
+            keys > {{ declared.most_keys }} * held_rows,
+            has_null
             {%- for name, after in others %},
             exists (
                 select 1 from {{ name.split('.') | map('tojson') | join('.') }}
@@ -75,17 +70,18 @@
                 )
             )
             {%- endfor %}
+        from found, held
     {%- endset -%}
     {%- set row = keyed_rows(query)[0] -%}
-    {%- set count, is_most, has_null, constants = row[:4] -%}
-    {%- if true in row[4:] -%}
+    {%- set count, is_most, has_null = row[:3] -%}
+    {%- if true in row[3:] -%}
         {{ return({'mode': 'whole'}) }}
     {%- elif count == 0 -%}
         {{ return({'mode': 'unchanged'}) }}
     {%- elif is_most -%}
         {{ return({'mode': 'whole'}) }}
     {%- endif -%}
-    {{ return({'mode': 'keys', 'has_null': has_null, 'constants': constants or 'null'}) }}
+    {{ return({'mode': 'keys', 'has_null': has_null}) }}
 {%- endmacro %}
 
 {# The statements that make what the rows are now (keyed_fresh), those of them that are not in the
@@ -148,7 +144,11 @@
             database='temp', schema='main', identifier=relation.identifier
         ) -%}
         {%- set is_view = input.resource_type == 'model' and input.config.materialized == 'view' -%}
-        {%- set chosen = way.constants if is_view else 'select ' ~ declared.by ~ ' from keyed_keys' -%}
+        {%- if is_view -%}
+            {%- set chosen = keyed_constants(declared.by) -%}
+        {%- else -%}
+            {%- set chosen = 'select ' ~ declared.by ~ ' from keyed_keys' -%}
+        {%- endif -%}
         {%- set statement -%}
             create or replace temp table {{ adapter.quote(relation.identifier) }} as
             select * from {{ relation }} where {{ column }} in ({{ chosen }})
@@ -160,6 +160,15 @@
         }) -%}
     {%- endfor -%}
     {{ return(told) }}
+{%- endmacro %}
+
+{# The keys as literals, which take the column's type. #}
+{% macro keyed_constants(by) -%}
+    {%- set query -%}
+        select string_agg('''' || replace(cast({{ by }} as varchar), '''', '''''') || '''', ', ')
+        from keyed_keys
+    {%- endset -%}
+    {{ return(keyed_rows(query)[0][0] or 'null') }}
 {%- endmacro %}
 
 {# Make what is to be prepared, and run on what changed the tests that dbt runs on the whole; a failure
@@ -185,21 +194,21 @@
     {%- endfor -%}
     {%- set query -%}
         {{ prepared }}
-        select
-            (select count(*) from keyed_left)
-            {%- for name, sql in checks %},
-            exists (select 1 from ({{ sql }}) as failing)
-            {%- endfor %}
+        select 0, count(*) from keyed_left
+        {%- for name, sql in checks %}
+        union all
+        select {{ loop.index }}, count(*) from (select 1 from ({{ sql }}) as failing limit 1) as failed
+        {%- endfor %}
     {%- endset -%}
-    {%- set row = keyed_rows(query)[0] -%}
+    {%- set counts = dict(keyed_rows(query)) -%}
     {%- set failed = [] -%}
     {%- for name, sql in checks -%}
-        {%- if row[loop.index] -%}{%- do failed.append(name) -%}{%- endif -%}
+        {%- if counts[loop.index] -%}{%- do failed.append(name) -%}{%- endif -%}
     {%- endfor -%}
     {%- if failed -%}
         {{ exceptions.raise_compiler_error(model.name ~ ': ' ~ failed | join(', ')) }}
     {%- endif -%}
-    {{ return(row[0]) }}
+    {{ return(counts[0]) }}
 {%- endmacro %}
 
 {# Bring the table and its change log to what is prepared. #}
