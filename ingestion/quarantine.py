@@ -83,7 +83,9 @@ def release_healthy(
     if QUARANTINE not in existing:
         return Counter()
     aside = f"{quoted(batch.source)}.{quoted(QUARANTINE)}"
-    for table in spec.tables.keys() & existing:
+    counts = f"select table_name, count(*) from {aside} group by all"
+    waiting = dict(connection.execute(counts).fetchall())
+    for table in spec.tables.keys() & existing & waiting.keys():
         key = [raw_name(column) for column in spec.tables[table].primary_key]
         raw = f"{quoted(batch.source)}.{quoted(table)}"
         same = " and ".join(_same_key(connection, raw, key))
@@ -92,19 +94,20 @@ def release_healthy(
             f"and {same} and raw.{LOADED_AT} > aside.quarantined_at",
             [table],
         )
-    for table in batch.whole:
+    for table in batch.whole & waiting.keys():
         connection.execute(
             f"delete from {aside} where table_name = ? and quarantined_at < ?",
             [table, batch.started_at],
         )
     for table, places in batch.places.items():
+        if table not in waiting:
+            continue
         connection.execute(
             f"delete from {aside} where table_name = ? and place in (select unnest(?)) "
             "and quarantined_at < ?",
             [table, sorted(places), batch.started_at],
         )
-    counted = connection.execute(f"select table_name, count(*) from {aside} group by all")
-    return Counter(dict(counted.fetchall()))
+    return Counter(dict(connection.execute(counts).fetchall())) if waiting else Counter()
 
 
 def forget_keys(home: Path, source: str, table: str, keys: list[str], before: datetime) -> None:

@@ -26,10 +26,13 @@ def settle(
     )
     existing = _tables(connection, batch.source)
     partial = batch.unfinished - batch.watermarks.keys()
-    for table in set(tables) - set(batch.selection) - partial:
+    moved = sorted(set(tables) - set(batch.selection) - partial)
+    if moved:
+        # In one transaction: each waits for the disk.
         connection.execute(
-            f"insert or replace into {watermarks} values (?, ?)",
-            [table, batch.watermarks.get(table, batch.started_at)],
+            f"insert or replace into {watermarks} select unnest(?::varchar[]), "
+            "unnest(?::timestamptz[])",
+            [moved, [batch.watermarks.get(table, batch.started_at) for table in moved]],
         )
     if batch.erased is not None:
         batch.erased.sweep_if_due(connection)

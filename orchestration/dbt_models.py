@@ -30,6 +30,8 @@ from orchestration.serving_assets import SNAPSHOT, check_evaluation
 OWNER = "team:data"
 # Unit tests prove the SQL, not the data: they run in the test suite.
 _WHOLE = ("build", "--exclude-resource-type", "unit_test")
+# Of a run whose raw tables were loaded well: their names, as source.table, with commas between.
+LOADED = "grounded/loaded"
 _WARM = ("run", "--no-write-json", "--no-populate-cache")
 
 
@@ -64,7 +66,7 @@ def dbt_models(
         project_dir=DBT_PROJECT, profiles_dir=DBT_PROJECT, target_path=settings.dbt_compiled
     )
     translator = Translator()
-    # By which engine the masks were last looked at.
+    # By which engine the masks and the loads of all raw tables were last looked at.
     looked_at_by: duckdb.DuckDBPyConnection | None = None
 
     @dbt_assets(
@@ -86,6 +88,9 @@ def dbt_models(
                 engine = kept_engine(warehouse)
                 is_looked_at = engine is not None and engine is looked_at_by
                 told_dbt = {"made_masks": kept.masks, "are_masks_looked_at": is_looked_at}
+                loaded = context.run.tags.get(LOADED)
+                if is_looked_at and loaded:
+                    told_dbt["loaded"] = loaded.split(",")
                 arguments = [*_WARM, "--vars", json.dumps(told_dbt)]
                 looked_at_by = engine
             arguments += ["--full-refresh"] if is_fresh else []

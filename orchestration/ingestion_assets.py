@@ -14,6 +14,7 @@ from orchestration.resources import Settings
 RETRIES = dg.RetryPolicy(
     max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
+READ, GONE = NEWS = ("rows read", "rows gone")
 QUARANTINE = "quarantine_within_its_share"
 _KINDS = {"sql_database": "postgres", "rest_api": "api", "files": "markdown"}
 
@@ -64,7 +65,7 @@ def source_assets(
             context.log.warning(alarm)
         chosen = context.selected_asset_check_keys
         for table, loaded in report.tables.items():
-            if is_followed and not (chosen or loaded.read):
+            if is_followed and not (chosen or loaded.read or loaded.gone):
                 # It is as it was, and told when its check is.
                 continue
             key = dg.AssetKey([name, table])
@@ -106,7 +107,8 @@ def _of_source(report: LoadReport) -> dict[str, Any]:
 def _metadata(loaded: TableReport) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "dagster/row_count": loaded.rows,
-        "rows read": loaded.read,
+        READ: loaded.read,
+        GONE: loaded.gone,
         "rows in quarantine": loaded.in_quarantine,
     }
     if loaded.watermark is not None:

@@ -7,7 +7,7 @@ Every run is a run of the Dagster instance, with its events, checks and failures
 
 import gc
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,9 @@ from ingestion.spec import RestApiSource
 from ingestion.warehouse import KeptOpen, writing
 from orchestration import dbt_runner
 from orchestration.cycle import Cycle
-from orchestration.dbt_models import made_masks, not_loaded
+from orchestration.dbt_models import LOADED, made_masks, not_loaded
 from orchestration.definitions import build_definitions
+from orchestration.ingestion_assets import NEWS
 from orchestration.kept import Kept
 from orchestration.manifest import newest_file, read_manifest
 from orchestration.proving import prove_built
@@ -43,8 +44,8 @@ _DOWNSTREAM = (*_OF_DBT, "serving")
 class Ended:
     """How one run ended: a line for each failure, and whether something was published.
 
-    ``read`` counts the rows that the load of each raw table (``source/table``) read; ``seconds``
-    are those of each step of the run, and of the orchestrator around them.
+    ``read`` counts the rows that the load of each raw table (``source/table``) read or found gone;
+    ``seconds`` are those of each step of the run, and of the orchestrator around them.
     """
 
     failures: list[str]
@@ -65,6 +66,8 @@ class Warm:
         self._in_full: dg.Definitions | None = None
         self._kept: dg.Definitions | None = None
         self._staged: list[dg.AssetKey] = []
+        # Whether each load since the last build has ended well.
+        self._are_loads_whole = False
         self._missing: set[str] = set()
         self._jobs: dict[tuple[bool, bool, frozenset[dg.AssetKey]], dg.JobDefinition] = {}
         # A cycle makes and drops a million objects: Python's own 700 looks 60 times for garbage.
@@ -90,7 +93,9 @@ class Warm:
             # It may be minutes before all pages are there.
             self.rest()
         raw = dg.AssetSelection.key_prefixes(*([name] for name in sorted(sources)))
-        return self._run(self._definitions(), raw, with_checks=self._is_all_due)
+        ended = self._run(self._definitions(), raw, with_checks=self._is_all_due)
+        self._are_loads_whole &= not ended.failures
+        return ended
 
     def run_in_full(self) -> Ended:
         """Build all models with all tests, publish, and search the whole snapshot for leaks."""
@@ -103,6 +108,7 @@ class Warm:
         downstream = dg.AssetSelection.groups(*_DOWNSTREAM)
         ended = self._run(self._definitions(), downstream, with_checks=True)
         if ended.published:
+            self._are_loads_whole = True
             self._kept = self._keep()
             # What was parsed must be what was built and proven.
             self._newest = newest_file()
@@ -127,12 +133,20 @@ class Warm:
         made = raw.downstream() - raw
         # Views over raw tables are as they were; what is kept as a table has to follow.
         unchanged = dg.AssetSelection.groups("staging") - dg.AssetSelection.keys(*self._staged)
-        if not self._is_all_due:
-            followed = (made - unchanged) | dg.AssetSelection.assets(SNAPSHOT)
-            return self._run(self._kept, followed, with_checks=False)
-        self._told_all = time.monotonic()
-        followed = (made - unchanged) | dg.AssetSelection.groups("serving")
-        return self._run(self._kept, followed, with_checks=True)
+        told: dg.AssetSelection = dg.AssetSelection.assets(SNAPSHOT)
+        is_all_due = self._is_all_due
+        if is_all_due:
+            self._told_all = time.monotonic()
+            told = dg.AssetSelection.groups("serving")
+        names = ",".join(sorted(table.replace("/", ".", 1) for table in tables))
+        ended = self._run(
+            self._kept,
+            (made - unchanged) | told,
+            with_checks=is_all_due,
+            tags={LOADED: names} if self._are_loads_whole and names else {},
+        )
+        self._are_loads_whole |= not ended.failures
+        return ended
 
     @property
     def _is_all_due(self) -> bool:
@@ -185,7 +199,12 @@ class Warm:
         )
 
     def _run(
-        self, definitions: dg.Definitions, selection: dg.AssetSelection, *, with_checks: bool
+        self,
+        definitions: dg.Definitions,
+        selection: dg.AssetSelection,
+        *,
+        with_checks: bool,
+        tags: Mapping[str, str] | None = None,
     ) -> Ended:
         graph = definitions.resolve_asset_graph()
         keys = frozenset(selection.resolve(graph) & graph.executable_asset_keys)
@@ -201,7 +220,7 @@ class Warm:
         began = time.monotonic()
         result = self._jobs[known].execute_in_process(
             run_config={"loggers": {LOGGER: {}}},
-            tags=FOLLOWED,
+            tags={**FOLLOWED, **(tags or {})},
             instance=self._instance,
             raise_on_error=False,
         )
@@ -237,12 +256,12 @@ def _step_seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:
 
 
 def _rows_read(result: dg.ExecuteInProcessResult) -> dict[str, int]:
-    """How many rows each raw table's load read."""
+    """How many rows each raw table's load read, or found gone."""
     read = {}
     for event in result.all_events:
         if event.is_step_materialization:
             made = event.step_materialization_data.materialization
-            rows: Any = made.metadata.get("rows read")
-            if rows is not None:
-                read[made.asset_key.to_user_string()] = int(rows.value)
+            counts: list[Any] = [made.metadata[name] for name in NEWS if name in made.metadata]
+            if counts:
+                read[made.asset_key.to_user_string()] = sum(int(count.value) for count in counts)
     return read

@@ -11,7 +11,7 @@ durable, and ``close`` it.
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from ingestion.log_capture.plan import Plan, make_plan
 from ingestion.log_capture.positions import Held, Noted, held_positions, note_positions
 from ingestion.log_capture.publication import Captured, ensure_publication
 from ingestion.log_capture.slot import (
+    Live,
     advance_slot,
     flushed_lsn,
     open_connection,
@@ -81,6 +82,7 @@ class LogCapture:
         self._wait = SlotWait(url, told)
         self._stack = ExitStack()
         self._folder = home / "dlt" / f"{batch.source}.spool"
+        self._connection: Live | None = None
         self._plan: Plan | None = None
         self._captured: dict[str, Captured] = {}
         self._spools: dict[str, TableSpool] = {}
@@ -110,13 +112,21 @@ class LogCapture:
         if self._confirmed is None:
             return
         try:
-            with open_connection(self._url) as live:
-                advance_slot(live, self.slot, self._confirmed)
+            self._advance(self._confirmed)
         except (psycopg.Error, CaptureRefused):
             self._batch.alarms.append(
                 f"the load is complete, but slot {self.slot} could not be moved; the next load "
                 "tries again, and the server keeps its log until then"
             )
+
+    def _advance(self, lsn: int) -> None:
+        """Move the slot by the connection that read the log, or by another where it was cut."""
+        if self._connection is not None:
+            with suppress(psycopg.OperationalError):
+                advance_slot(self._connection, self.slot, lsn)
+                return
+        with open_connection(self._url) as live:
+            advance_slot(live, self.slot, lsn)
 
     def _resource(self, name: str) -> DltResource:
         def read() -> Iterator[Any]:
@@ -137,7 +147,7 @@ class LogCapture:
         if self._plan is not None:
             return self._plan
         shutil.rmtree(self._folder, ignore_errors=True)
-        live = self._stack.enter_context(open_connection(self._url))
+        live = self._connection = self._stack.enter_context(open_connection(self._url))
         captured = ensure_publication(live, self.publication, self._spec)
         self._captured = {table.name: table for table in captured}
         self._load_id = current_load_id()

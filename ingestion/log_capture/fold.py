@@ -3,8 +3,10 @@
 spooled changes + what raw holds -> DuckDB, spilling to disk -> one row a key, as Arrow
 """
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -19,10 +21,15 @@ from ingestion.warehouse import warehouse_path, writing
 
 BATCH_ROWS = 8_192
 MEMORY = "1GB"
+# What needs no place to spill to, whatever a fold makes of it; in Parquet.
+_SMALL_BYTES = 8 * 1024 * 1024
 
 
 class Fold:
-    """A private DuckDB over a table's spool; ``close`` it."""
+    """A private DuckDB over a table's spool; ``close`` it.
+
+    All that it makes is temporary, and so of its connection alone.
+    """
 
     def __init__(self, spool: TableSpool, home: Path, source: str, table: str) -> None:
         self._spool = spool
@@ -31,10 +38,8 @@ class Fold:
         self._schema, self._table = source, table
         self._key = spool.key
         self._folder = tempfile.TemporaryDirectory(dir=spool.folder)
-        self._db = duckdb.connect(
-            config={"memory_limit": MEMORY, "temp_directory": self._folder.name}
-        )
-        self._db.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false")
+        self._db = _kept_engine().cursor() if _is_small(spool) else _engine(self._folder.name)
+        self._db.execute("set TimeZone = 'UTC'")
 
     def close(self) -> None:
         """Let go of memory and files."""
@@ -48,7 +53,7 @@ class Fold:
         """
         self._read_changes()
         self._db.execute(
-            f"create table final as select max({SEQUENCE}) as final from changes "
+            f"create temp table final as select max({SEQUENCE}) as final from changes "
             f"group by {self._keys()}"
         )
         if without:
@@ -65,7 +70,7 @@ class Fold:
         same = " and ".join(f"live.{name} = seen.{name}" for name in map(_quoted, self._key))
         missing = f"where not exists (from seen where {same})" if seen else ""
         if seen:
-            self._db.execute(f"create view seen as from read_parquet({_listed(seen)})")
+            self._db.execute(f"create temp view seen as from read_parquet({_listed(seen)})")
         yield from self._batches(f"select {self._keys()} from live {missing}")
 
     def _leave_out(self, keys: Sequence[Key]) -> None:
@@ -92,13 +97,13 @@ class Fold:
         spool = self._spool
         spooled = f"read_parquet({_listed(spool.files)}, union_by_name = true)"
         if spool.truncated is None:
-            self._db.execute(f"create view changes as from {spooled}")
+            self._db.execute(f"create temp view changes as from {spooled}")
             return
         sequence, at = spool.truncated
         ours = spool.columns
         columns = ", ".join(f"null::{_duck(ours[name].arrow)} as {_quoted(name)}" for name in ours)
         self._db.execute(
-            f"create view base as from (select {columns}, null::bigint as {SEQUENCE}, "
+            f"create temp view base as from (select {columns}, null::bigint as {SEQUENCE}, "
             f"null::timestamptz as {GONE_AT}, null::varchar[] as {LEFT_ALONE}) where false"
         )
         sources = [f"select {self._keys()} from live"] if self._read_live_keys() else []
@@ -108,7 +113,7 @@ class Fold:
             after = f"union all by name select * from {spooled} where {SEQUENCE} > {sequence}"
         dead = " union ".join(sources) or f"select {self._keys()} from base"
         self._db.execute(
-            f"create table changes as from base union all by name select *, "
+            f"create temp table changes as from base union all by name select *, "
             f"-row_number() over () as {SEQUENCE}, $at::timestamptz as {GONE_AT} "
             f"from ({dead}) {after}",
             {"at": at},
@@ -151,7 +156,7 @@ class Fold:
         found, value = _quoted(f"found {name}"), _quoted(f"value {name}")
         self._db.execute(self._carried(name))
         self._db.execute(
-            f"create table {found} as select {SEQUENCE} as final, {self._places()}, written "
+            f"create temp table {found} as select {SEQUENCE} as final, {self._places()}, written "
             "from carried "
             f"where {SEQUENCE} in (select final from final) "
             f"and list_contains({LEFT_ALONE}, {_text(name)})"
@@ -159,7 +164,7 @@ class Fold:
         while self._one(f"select count(*) from {found} where written < 0"):
             self._step_back(found)
         self._db.execute(
-            f"create table {value} as select f.final, c.{column} as value from {found} f "
+            f"create temp table {value} as select f.final, c.{column} as value from {found} f "
             f"join changes c on c.{SEQUENCE} = f.written"
         )
         self._add_from_raw(name, found, value)
@@ -185,8 +190,8 @@ class Fold:
             else ", ".join(f"null as o{index}" for index in range(len(self._key)))
         )
         return (
-            f"create table carried as select {SEQUENCE}, {LEFT_ALONE}, {own}, {origin}, last_value("
-            f"case when not {alone} then {SEQUENCE} {moved} end ignore nulls) over ("
+            f"create temp table carried as select {SEQUENCE}, {LEFT_ALONE}, {own}, {origin}, "
+            f"last_value(case when not {alone} then {SEQUENCE} {moved} end ignore nulls) over ("
             f"partition by {keys} order by {SEQUENCE} "
             "rows between unbounded preceding and current row) as written from changes"
         )
@@ -209,7 +214,7 @@ class Fold:
         former = ", ".join(f"u.o{index} as k{index}" for index in places)
         kept = ", ".join(f"k{index}" for index in places)
         self._db.execute(
-            f"create or replace table {found} as "
+            f"create or replace temp table {found} as "
             f"select final, {kept}, written from {found} where written is null or written >= 0 "
             f"union all select f.final, {former}, c.written from {found} f "
             f"join carried u on u.{SEQUENCE} = -f.written "
@@ -253,7 +258,7 @@ class Fold:
     def _read_live_keys(self) -> bool:
         keys = ", ".join(f"{_quoted(raw_name(name))} as {_quoted(name)}" for name in self._key)
         return self._with_raw(
-            f"create table live as select {keys} from warehouse.{self._raw} "
+            f"create temp table live as select {keys} from warehouse.{self._raw} "
             f"where {DELETED_AT} is null"
         )
 
@@ -284,6 +289,29 @@ class Fold:
     def _one(self, query: str) -> int:
         row = self._db.execute(query).fetchone()
         return int(row[0]) if row else 0
+
+
+def _is_small(spool: TableSpool) -> bool:
+    """Whether the changes alone are read, and few of them."""
+    if spool.truncated is not None or spool.left_alone or not spool.files:
+        return False
+    return sum(file.stat().st_size for file in spool.files) < _SMALL_BYTES
+
+
+def _engine(spill: str) -> duckdb.DuckDBPyConnection:
+    engine = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": spill})
+    engine.execute("set global preserve_insertion_order = false")
+    return engine
+
+
+@lru_cache(maxsize=1)
+def _kept_engine() -> duckdb.DuckDBPyConnection:
+    """An engine takes 20 ms to start, of the 500 that a load of few changes takes."""
+    return _engine("")
+
+
+# Its threads are not there in a forked process.
+os.register_at_fork(after_in_child=_kept_engine.cache_clear)
 
 
 def _duck(kind: pa.DataType) -> str:

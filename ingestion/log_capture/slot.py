@@ -143,10 +143,10 @@ def flushed_lsn(live: Live) -> int:
     """The end of the durable log, after everything that was committed before this call."""
     written = _lsn(live, "pg_current_wal_insert_lsn()")
     deadline = time.monotonic() + FLUSH_S
-    flushed = end_of_log(live)
+    flushed, wait = end_of_log(live), 0.001
     while flushed < written and time.monotonic() < deadline:
-        time.sleep(0.02)
-        flushed = end_of_log(live)
+        time.sleep(wait)
+        flushed, wait = end_of_log(live), min(2 * wait, 0.02)
     return flushed
 
 

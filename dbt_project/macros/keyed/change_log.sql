@@ -8,7 +8,8 @@
    masks       a hash of the statements that made the masks, and one of the masks as they are then
 
    It runs before each build. A half-merged load has rows and no entry in dlt's own table of loads,
-   so that the raw tables themselves are asked. #}
+   so that the raw tables themselves are asked; but by who has seen each load end well since then, and
+   names the tables that were `loaded`. #}
 {% macro create_change_log() -%}
     {{ return(adapter.dispatch('create_change_log', 'grounded')()) }}
 {%- endmacro %}
@@ -24,14 +25,21 @@
     );
     create table if not exists changes.masks (fingerprint varchar, bodies varchar);
     {%- if execute and flags.WHICH != 'compile' %}
-    {%- set raw = run_query(
-        "select schema_name || '.' || table_name from duckdb_columns() where column_name = '_dlt_load_id'"
-    ).columns[0].values() %}
-    {%- for source in graph.sources.values() if keyed_raw_table(source) in raw %}
+    {%- set loaded = var('loaded', none) -%}
+    {%- if loaded is none -%}
+        {%- set raw = run_query(
+            "select schema_name || '.' || table_name from duckdb_columns() where column_name = '_dlt_load_id'"
+        ).columns[0].values() -%}
+    {%- endif %}
+    {%- for source in graph.sources.values() if keyed_raw_table(source) in (loaded or raw) %}
     insert into changes.loads
     with found as (
+        {%- if loaded is none %}
         select distinct _dlt_load_id as load_id from {{ keyed_relation(source) }}
         where _dlt_load_id is not null
+        {%- else %}
+        select load_id from {{ adapter.quote(source.schema) }}._dlt_loads where status = 0
+        {%- endif %}
     )
     select
         '{{ keyed_raw_table(source) }}',
