@@ -1,6 +1,7 @@
 """The slot moves only with what is durable, moves when nothing changes, and is watched."""
 
 from contextlib import closing
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +14,10 @@ from tests.log_capture.conftest import Database
 
 CREATE = "create table items (id bigint primary key, name text)"
 POSITION = "select confirmed_flush_lsn - '0/0' from pg_replication_slots where not temporary"
+OTHERS = """
+select pg_terminate_backend(pid) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+"""
 NOISE = "select pg_logical_emit_message(false, 'noise', repeat('x', 1000000))"
 
 
@@ -31,6 +36,27 @@ def test_a_load_that_fails_leaves_the_slot_where_it_was(
     database.load(captured)
     assert database.ask(POSITION) > before
     assert database.raw("select id from own.items order by id") == [(1,), (2,)]
+
+
+def test_the_slot_moves_although_the_connection_that_read_the_log_is_cut_meanwhile(
+    database: Database, captured: SourceSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.execute(CREATE, "insert into items values (1, 'a')")
+    database.load(captured)
+    before = database.ask(POSITION)
+    database.execute("insert into items values (2, 'b')")
+    load_it = load.dlt.Pipeline.load
+
+    def cut_and_load(pipeline: Any) -> Any:
+        cut = database.ask(OTHERS)
+        assert cut, "the log is read by a connection that stays open"
+        return load_it(pipeline)
+
+    with monkeypatch.context() as cutting:
+        cutting.setattr(load.dlt.Pipeline, "load", cut_and_load)
+        report = database.load(captured)
+    assert report.tables["items"].read == 1 and report.alarms == []
+    assert database.ask(POSITION) > before
 
 
 def test_a_quiet_slot_moves_with_the_log_of_others(

@@ -6,6 +6,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
+from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
+from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 
 from orchestration.instance_storage import KeptSqliteEventLogStorage, KeptSqliteRunStorage
 from orchestration.run import open_instance
@@ -77,3 +80,49 @@ def test_an_event_that_cannot_be_stored_whole_leaves_nothing_and_nor_does_its_ba
         monkeypatch.undo()
         storage.store_event_batch([stored[0], stored[0]])
         assert len(instance.all_logs(evaluation.run_id)) == len(stored) + 2
+
+
+@dg.multi_asset(
+    specs=[dg.AssetSpec("parent"), dg.AssetSpec("seen", deps=["parent"])],
+    check_specs=[dg.AssetCheckSpec(name, asset="seen") for name in ("holds", "fails")],
+)
+def seen(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    """Assets, checks of both outcomes and an observation."""
+    context.log_event(dg.AssetObservation("elsewhere", metadata={"rows": 3}))
+    yield dg.MaterializeResult("parent", metadata={"rows": 1}, tags={"team": "data"})
+    yield dg.MaterializeResult("seen")
+    yield dg.AssetCheckResult(asset_key="seen", check_name="holds", passed=True)
+    yield dg.AssetCheckResult(asset_key="seen", check_name="fails", passed=False)
+
+
+def rows_of(storage: ConsolidatedSqliteEventLogStorage) -> dict[str, list[dict[str, Any]]]:
+    """Everything that is stored, but when a row was made."""
+    with storage.index_connection() as connection:
+        return {
+            table.name: [
+                {name: value for name, value in row._mapping.items() if name != "create_timestamp"}
+                for row in connection.execute(sa.select(table).order_by(*table.primary_key))
+            ]
+            for table in SqlEventLogStorageMetadata.sorted_tables
+            if table.name != "secondary_indexes"
+        }
+
+
+def test_what_is_stored_is_what_dagsters_own_storage_stores_of_the_same_events(
+    home: Path,
+) -> None:
+    with open_instance(home) as instance:
+        runs = [dg.materialize([seen], instance=instance).run_id for _ in range(2)]
+        evaluation = dg.AssetCheckEvaluation(dg.AssetKey("seen"), "of no run", passed=True)
+        instance.report_runless_asset_event(evaluation)
+        ours = instance.event_log_storage
+        assert isinstance(ours, KeptSqliteEventLogStorage)
+        events = [event for run in runs for event in instance.all_logs(run)]
+        events += instance.all_logs("")
+        (home / "theirs").mkdir()
+        theirs = ConsolidatedSqliteEventLogStorage(str(home / "theirs"))
+        for event in events:
+            theirs.store_event(event)
+        stored = rows_of(theirs)
+        assert len(stored["asset_check_executions"]) == 5 and len(stored["asset_keys"]) == 3
+        assert rows_of(ours) == stored

@@ -1,38 +1,71 @@
-"""Which assets and checks the run of a followed cycle is of."""
+"""What the runs of a follower tell of, and what of a followed build others can undo."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 
+from ingestion.demo import down, up
 from orchestration import warm
 from orchestration.cli.following import Problems
+from orchestration.dbt_models import LOADED
 from orchestration.resources import prepare_environment, read_settings
 from orchestration.run import open_instance
 from orchestration.warm import Warm
-from tests.homes import copy_home
+from serving import connect
+from tests.follow.commands import change
+from tests.homes import home_of
 
 # A run in this process: DuckDB makes a frame of instants by a keyword that pandas 3.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 Told = tuple[set[str], set[str]]
 
 
+@pytest.fixture(scope="module")
+def home(first_run: Path) -> Iterator[Path]:
+    """A home after its first run with upstreams of its own, in this process's environment."""
+    with pytest.MonkeyPatch.context() as patched, home_of(first_run) as folder:
+        for name in ("GROUNDED_HOME", "DAGSTER_HOME", "DBT_ENV_SECRET_PRIVACY_KEY", "ERASURE__KEY"):
+            patched.setenv(name, "")
+        patched.delenv("GROUNDED_PRIVACY_KEY", raising=False)
+        prepare_environment(read_settings(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    with open_instance(home) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def kept(home: Path, instance: dg.DagsterInstance) -> Iterator[Warm]:
+    """The pipeline after its run in full."""
+    follower = Warm(read_settings(home), instance, Problems())
+    assert follower.load(["shop", "runbooks"]).failures == []
+    assert follower.run_in_full().published
+    yield follower
+    follower.rest()
+
+
 @pytest.fixture
-def home(first_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home after its first run, in this process's environment."""
-    copy_home(first_run, tmp_path)
-    for name in ("GROUNDED_HOME", "DAGSTER_HOME", "DBT_ENV_SECRET_PRIVACY_KEY", "ERASURE__KEY"):
-        monkeypatch.setenv(name, "")
-    monkeypatch.delenv("GROUNDED_PRIVACY_KEY", raising=False)
-    prepare_environment(read_settings(tmp_path))
-    yield tmp_path
+def follower(kept: Warm, monkeypatch: pytest.MonkeyPatch) -> Warm:
+    """The same, told of everything a moment ago."""
+    monkeypatch.setattr(warm, "_TELL_ALL_S", 1e6)
+    return kept
 
 
-def told(instance: dg.DagsterInstance, follower: Warm, tables: list[str]) -> Told:
-    """The assets that a cycle is told to have made, and those that it checked."""
-    assert follower.follow(tables).published
-    (run_id,) = instance.get_run_ids(limit=1)
+def last_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
+    (run,) = instance.get_runs(limit=1)
+    return run
+
+
+def told(instance: dg.DagsterInstance) -> Told:
+    """The assets that the last run is told to have made, and those that it checked."""
+    run_id = last_run(instance).run_id
     made = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     checked = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     evaluations = [one.get_dagster_event().asset_check_evaluation_data for one in checked]
@@ -42,21 +75,120 @@ def told(instance: dg.DagsterInstance, follower: Warm, tables: list[str]) -> Tol
     )
 
 
-def test_a_cycle_is_told_of_what_its_tables_lead_to_and_now_and_then_of_all_views(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+def changed(follower: Warm, home: Path, *statements: str) -> set[str]:
+    """Change the shop, load it, and return the raw tables that have to be followed."""
+    change(home, *statements)
+    ended = follower.load(["shop"])
+    assert ended.failures == []
+    return {table for table, rows in ended.read.items() if rows}
+
+
+def test_a_cycle_tells_of_what_its_tables_lead_to_and_now_and_then_of_all_views_and_checks(
+    home: Path, instance: dg.DagsterInstance, follower: Warm
 ) -> None:
-    monkeypatch.setattr(warm, "_TELL_ALL_S", 1e6)
-    with open_instance(home) as instance:
-        follower = Warm(read_settings(home), instance, Problems())
-        assert follower.run_in_full().published
-        follower._told_all = float("-inf")
-        made, checked = told(instance, follower, ["shop/orders"])
-        assert {"serving/agent_knowledge", "serving/search_index"} <= made & checked
-        made, checked = told(instance, follower, ["shop/orders"])
-        follower.rest()
-    changed = {"serving/agent_customers", "serving/agent_orders", "serving/agent_sales"}
-    assert made == {*changed, "serving/snapshot", *(f"agents/{one[8:]}" for one in changed)} | {
+    follower._told_all = float("-inf")
+    assert changed(follower, home, "update orders set channel = 'fax' where id = 1") == {
+        "shop/orders"
+    }
+    made, checked = told(instance)
+    assert (
+        made == checked == {f"shop/{table}" for table in read_settings(home).sources["shop"].tables}
+    )
+    assert follower.follow({"shop/orders"}).published
+    made, checked = told(instance)
+    assert {"serving/agent_knowledge", "serving/search_index"} <= made & checked
+
+    changed(follower, home, "update orders set channel = 'phone' where id = 1")
+    assert told(instance) == ({"shop/orders"}, set())
+    assert follower.follow({"shop/orders"}).published
+    views = {"serving/agent_customers", "serving/agent_orders", "serving/agent_sales"}
+    models = {f"agents/{view[8:]}" for view in views} | {
         "marts/customer_orders",
         "marts/fct_orders",
     }
-    assert checked == {*changed, "serving/snapshot"}
+    assert told(instance) == (views | models | {"serving/snapshot"}, set())
+
+
+def test_what_stops_a_publication_is_told_at_once_on_its_asset(
+    home: Path, instance: dg.DagsterInstance, follower: Warm
+) -> None:
+    tables = changed(follower, home, "update orders set channel = 'post' where id = 2")
+    follower.rest()
+    lost = "agents.agent_orders where order_id between 10 and 19"
+    in_warehouse(home, f"create table main.lost as from {lost}; delete from {lost}")
+    ended = follower.follow(tables)
+    assert not ended.published and "agent_orders" in ended.failures[0]
+    assert told(instance)[1] == set(), "it was not the turn of any check"
+    view = dg.AssetKey(["serving", "agent_orders"])
+    check = dg.AssetCheckKey(view, "rows_reconcile_with_raw")
+    (found,) = instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
+    assert found.status.value == "FAILED"
+    follower.rest()
+    in_warehouse(home, "insert into agents.agent_orders from main.lost; drop table main.lost")
+    assert follower.follow(tables).published
+
+
+def test_what_a_failed_load_left_is_looked_for_in_all_raw_tables_until_a_build_has_seen_it(
+    home: Path, instance: dg.DagsterInstance, follower: Warm
+) -> None:
+    tables = changed(follower, home, "update orders set channel = 'fax' where id = 3")
+    assert follower.follow(tables).published
+    assert last_run(instance).tags[LOADED] == "shop.orders"
+    down(home, services=["shop"])
+    try:
+        assert follower.load(["shop"]).failures
+    finally:
+        up(home, services=["shop"])
+    tables = changed(follower, home, "update orders set channel = 'phone' where id = 3")
+    # As a load leaves it that died between two tables.
+    in_warehouse(home, "update shop.customers set city = 'Ulm', _dlt_load_id = 'half' where id = 1")
+    assert follower.follow(tables | {"shop/customers"}).published
+    assert LOADED not in last_run(instance).tags
+    known = "select count(*) from changes.loads where load_id = 'half'"
+    assert in_warehouse(home, known) == [(1,)]
+    tables = changed(follower, home, "update orders set channel = 'fax' where id = 3")
+    assert follower.follow(tables).published
+    assert last_run(instance).tags[LOADED] == "shop.orders"
+
+
+def test_a_mask_that_others_made_anew_between_two_cycles_hides_again(
+    home: Path, follower: Warm
+) -> None:
+    tables = changed(follower, home, "update orders set customer_id = 5 where id = 4")
+    assert follower.follow(tables).published
+    follower.rest()
+    in_warehouse(
+        home,
+        "create or replace function privacy.pseudonym(value, class, prefix) as (value::varchar)",
+    )
+    tables = changed(follower, home, "update orders set customer_id = 6 where id = 4")
+    ended = follower.follow(tables)
+    query = "select order_id from agents.agent_orders where not starts_with(customer_key, 'cus_')"
+    assert in_warehouse(home, query) == [], ended.failures
+    follower.run_in_full()
+
+
+def test_a_file_that_is_gone_is_news_although_nothing_was_read(home: Path, follower: Warm) -> None:
+    folder = home / "demo" / "runbooks"
+    (folder / "quokka.md").write_text("# Quokka\n\nOf quokkas.\n")
+    assert follower.follow(news(follower)).published
+    assert titles(home) == 1
+    (folder / "quokka.md").unlink()
+    assert follower.follow(news(follower)).published
+    assert titles(home) == 0
+
+
+def news(follower: Warm) -> set[str]:
+    ended = follower.load(["runbooks"])
+    assert ended.failures == []
+    return {table for table, rows in ended.read.items() if rows}
+
+
+def titles(home: Path) -> int:
+    with connect(home, "support_agent") as agent:
+        return len(agent.sql("select 1 from agent_knowledge where title = 'Quokka'").rows)
+
+
+def in_warehouse(home: Path, statement: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(home / "warehouse.duckdb")) as warehouse:
+        return warehouse.execute(statement).fetchall()
