@@ -89,6 +89,8 @@ def test_an_event_that_cannot_be_stored_whole_leaves_nothing_and_nor_does_its_ba
 def seen(context: dg.AssetExecutionContext) -> Iterator[Any]:
     """Assets, checks of both outcomes and an observation."""
     context.log_event(dg.AssetObservation("elsewhere", metadata={"rows": 3}))
+    unplanned = dg.AssetCheckEvaluation(dg.AssetKey("seen"), "unplanned", passed=True)
+    context.log_event(unplanned)
     yield dg.MaterializeResult("parent", metadata={"rows": 1}, tags={"team": "data"})
     yield dg.MaterializeResult("seen")
     yield dg.AssetCheckResult(asset_key="seen", check_name="holds", passed=True)
@@ -124,5 +126,5 @@ def test_what_is_stored_is_what_dagsters_own_storage_stores_of_the_same_events(
         for event in events:
             theirs.store_event(event)
         stored = rows_of(theirs)
-        assert len(stored["asset_check_executions"]) == 5 and len(stored["asset_keys"]) == 3
+        assert len(stored["asset_check_executions"]) == 7 and len(stored["asset_keys"]) == 3
         assert rows_of(ours) == stored

@@ -381,7 +381,7 @@ def test_a_value_anywhere_in_a_changed_page_of_a_copy_is_found(tmp_path: Path, p
     assert report.raw_bytes <= 2 * 4_096 + 400 * 256 % 4_096
 
 
-def test_changed_pages_that_are_far_apart_are_each_searched_and_never_as_one(
+def test_changed_pages_that_are_far_apart_are_each_searched_and_nothing_beside_them(
     tmp_path: Path,
 ) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
@@ -389,22 +389,20 @@ def test_changed_pages_that_are_far_apart_are_each_searched_and_never_as_one(
     for folder in (old, new):
         folder.mkdir()
         (folder / "layer").write_bytes(same)
-    page, (begin, end) = 4_096, (EMAIL[:9].encode(), EMAIL[9:].encode())
-    changed = bytearray(same)
-    # What stands around a changed page is read with it: the halves end and begin a stretch.
-    cut = 30 * page + page + 4_096
-    changed[30 * page] ^= 1
-    changed[cut - len(begin) : cut] = begin
-    following = 100 * page - 64
-    changed[following : following + len(end)] = end
-    changed[100 * page] ^= 1
+    page, changed = 4_096, bytearray(same)
+
+    def put(place: int, text: str) -> None:
+        changed[place : place + len(text)] = text.encode()
+
+    # What stands around a changed page is read with it, and was searched before.
+    put(31 * page + 100, f" {EMAIL} ")
     (old / "layer").write_bytes(bytes(changed))
-    changed[30 * page] ^= 1
-    changed[100 * page] ^= 1
+    put(30 * page, "another")
+    put(100 * page, "another")
     (new / "layer").write_bytes(bytes(changed))
     assert copied(old, new).is_clean
     for place in (30 * page + 7, 100 * page + 7, 200 * page + 7):
-        changed[place : place + len(EMAIL) + 2] = f" {EMAIL} ".encode()
+        put(place, f" {EMAIL} ")
     (new / "layer").write_bytes(bytes(changed))
     report = copied(old, new)
     assert report.counts == {("t/layer: (bytes)", "email"): 3}
