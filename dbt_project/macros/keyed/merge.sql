@@ -96,7 +96,7 @@
             {{ keyed_fresh(target, narrowed.query) }}
             {#- By its number a row is found without the other columns of those beside it. #}
             create or replace temp table keyed_old as
-            select * from {{ target }} where rowid in (
+            select rowid as keyed_row, * from {{ target }} where rowid in (
                 select rowid from {{ target }} where {{ key }} in (
                     select {{ declared.key }} from keyed_keys
                     union
@@ -109,7 +109,7 @@
         create or replace temp table keyed_new as
         select * from keyed_fresh
         except
-        select * from {{ old }};
+        select *{% if way.mode == 'keys' %} exclude (keyed_row){% endif %} from {{ old }};
         create or replace temp table keyed_left as
         select {{ key }} from {{ old }} as old
         where not exists (select 1 from keyed_fresh where keyed_fresh.{{ key }} = old.{{ key }})
@@ -225,7 +225,12 @@
         where {{ key }} in (select {{ key }} from keyed_left)
         union
         select {{ last }}, {{ kept }} from keyed_new;
-        delete from {{ target }} where {{ key }} in (select {{ key }} from keyed_left);
+        delete from {{ target }} where
+        {%- if way.mode == 'keys' %} rowid in (
+            select keyed_row from keyed_old where {{ key }} in (select {{ key }} from keyed_left)
+        );
+        {%- else %} {{ key }} in (select {{ key }} from keyed_left);
+        {%- endif %}
         delete from {{ log }} where seq <= {{ last }} - {{ keyed_kept_merges() }};
         update changes.models set first_seq = greatest(first_seq, last_seq - {{ keyed_kept_merges() }} + 1)
         where name = '{{ model.name }}' and first_seq < last_seq - {{ keyed_kept_merges() }} + 1;
