@@ -83,16 +83,17 @@ def release_healthy(
     if QUARANTINE not in existing:
         return Counter()
     aside = f"{quoted(batch.source)}.{quoted(QUARANTINE)}"
-    counts = f"select table_name, count(*) from {aside} group by all"
-    waiting = dict(connection.execute(counts).fetchall())
+    since = f"select table_name, min(quarantined_at) from {aside} group by all"
+    waiting = dict(connection.execute(since).fetchall())
     for table in spec.tables.keys() & existing & waiting.keys():
         key = [raw_name(column) for column in spec.tables[table].primary_key]
         raw = f"{quoted(batch.source)}.{quoted(table)}"
         same = " and ".join(_same_key(connection, raw, key))
         connection.execute(
             f"delete from {aside} as aside using {raw} as raw where aside.table_name = ? "
-            f"and {same} and raw.{LOADED_AT} > aside.quarantined_at",
-            [table],
+            # The constant leaves out, unread, what was loaded before any of them.
+            f"and {same} and raw.{LOADED_AT} > aside.quarantined_at and raw.{LOADED_AT} > ?",
+            [table, waiting[table]],
         )
     for table in batch.whole & waiting.keys():
         connection.execute(
@@ -107,6 +108,7 @@ def release_healthy(
             "and quarantined_at < ?",
             [table, sorted(places), batch.started_at],
         )
+    counts = f"select table_name, count(*) from {aside} group by all"
     return Counter(dict(connection.execute(counts).fetchall())) if waiting else Counter()
 
 
