@@ -92,11 +92,11 @@ def dbt_models(
                 if is_looked_at and loaded:
                     told_dbt["loaded"] = loaded.split(",")
                 arguments = [*_WARM, "--vars", json.dumps(told_dbt)]
-                looked_at_by = engine
             arguments += ["--full-refresh"] if is_fresh else []
             arguments += _selection(context, declared, translator)
             missing = not_loaded(warehouse, declared)
             arguments += without_models_of(missing)
+            looked_at_by = None
             try:
                 parsed = kept.manifest if kept else None
                 for event in dbt_runner.run(
@@ -105,6 +105,7 @@ def dbt_models(
                     yield from DbtCoreCliEventMessage(event, {}).to_default_asset_events(
                         declared, translator, context, target, project
                     )
+                looked_at_by = kept_engine(warehouse)
             except TransformFailed as error:
                 raise dg.Failure(str(error), allow_retries=False) from None
             finally:

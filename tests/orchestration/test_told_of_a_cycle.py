@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from ingestion.demo import down, up
+from ingestion.warehouse import kept_engine
 from orchestration import warm
 from orchestration.cli.following import Problems
 from orchestration.dbt_models import LOADED
@@ -166,6 +167,26 @@ def test_a_mask_that_others_made_anew_between_two_cycles_hides_again(
     query = "select order_id from agents.agent_orders where not starts_with(customer_key, 'cus_')"
     assert in_warehouse(home, query) == [], ended.failures
     follower.run_in_full()
+
+
+def test_after_a_build_that_failed_all_is_looked_at_again(home: Path, follower: Warm) -> None:
+    tables = changed(follower, home, "update orders set channel = 'fax' where id = 7")
+    assert follower.follow(tables).published
+    tables = changed(follower, home, "update orders set status = 'lost at sea' where id = 7")
+    assert not follower.follow(tables).published
+    engine = kept_engine(home / "warehouse.duckdb")
+    assert engine is not None
+    engine.execute(
+        "create or replace function privacy.pseudonym(value, class, prefix) as (value::varchar)"
+    )
+    tables |= changed(
+        follower, home, "update orders set status = 'paid', customer_id = 8 where id = 7"
+    )
+    ended = follower.follow(tables)
+    follower.rest()
+    query = "select order_id from agents.agent_orders where not starts_with(customer_key, 'cus_')"
+    assert in_warehouse(home, query) == [], ended.failures
+    assert follower.run_in_full().published
 
 
 def test_a_file_that_is_gone_is_news_although_nothing_was_read(home: Path, follower: Warm) -> None:
