@@ -31,7 +31,7 @@
             "select schema_name || '.' || table_name from duckdb_columns() where column_name = '_dlt_load_id'"
         ).columns[0].values() -%}
     {%- endif %}
-    {%- for source in graph.sources.values() if keyed_raw_table(source) in (loaded or raw) %}
+    {%- for source in graph.sources.values() if keyed_raw_table(source) in (raw if loaded is none else loaded) %}
     insert into changes.loads
     with found as (
         {%- if loaded is none %}
