@@ -125,9 +125,10 @@ def _is_phone(number: bytes, text: bytes, start: int, end: int) -> bool:
         if not _PHONE_GAP.fullmatch(re.sub(rb"[0-9]", b"", written)):
             return False
         is_bare = written.isdigit()
-        if is_bare and (
-            window[begin - 1 : begin].isalnum() if begin else False or text[end : end + 1].isalnum()
-        ):
+        sign = window[begin - 1 : begin] if begin else b""
+        # One pseudonym in millions begins with the digits of a number that somebody has.
+        goes_on = text[end : end + 1].isalnum() and sign != b"+"
+        if is_bare and (sign.isalnum() or goes_on):
             return False
         if _same_number(number, digits(written.replace(b"(0)", b"")), is_bare=is_bare):
             return True
