@@ -160,13 +160,7 @@ def _do_once() -> None:
             return object.__getattribute__(self, "pb_msg")
         return getattr(self.pb_msg, name)
 
-    def put(self: BaseEvent, name: str, value: Any) -> None:
-        if name == "pb_msg":
-            object.__setattr__(self, name, value)
-        else:
-            setattr(self.pb_msg, name, value)
-
-    for name, lazy in (("__init__", hold), ("__getattr__", made), ("__setattr__", put)):
+    for name, lazy in (("__init__", hold), ("__getattr__", made)):
         setattr(BaseEvent, name, lazy)
 
 

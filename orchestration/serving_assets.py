@@ -89,10 +89,10 @@ def serving_assets(
                 f"nothing is published: the warehouse cannot be read ({type(error).__name__})"
             ) from None
         except PublicationRefused as error:
-            yield from _told_checks(context, _check_results(error.findings))
+            yield from _told_checks(context, error.findings)
             raise dg.Failure(str(error), allow_retries=False) from None
-        yield from _told_checks(context, _check_results(published.findings))
-        yield from _told_checks(context, _not_loaded(published, declarations))
+        missing = _not_loaded(published, declarations)
+        yield from _told_checks(context, {**published.findings, **missing})
         if published.blocking:
             raise dg.Failure(
                 "not promoted, the snapshot before it still answers: "
@@ -229,49 +229,32 @@ def _metadata(finding: Finding) -> dict[str, int | str]:
     return {**finding.facts, "problems": "\n".join(finding.problems)}
 
 
-def _check_results(findings: Findings) -> Iterator[dg.AssetCheckResult]:
-    for (asset, check), finding in findings.items():
-        yield dg.AssetCheckResult(
-            check_name=check,
-            asset_key=[GROUP, asset],
-            passed=finding.passed,
-            severity=_severity(finding),
-            metadata=_metadata(finding),
-        )
-
-
 def _told_checks(
-    context: dg.AssetExecutionContext, results: Iterator[dg.AssetCheckResult]
+    context: dg.AssetExecutionContext, findings: Findings
 ) -> Iterator[dg.AssetCheckResult]:
     """Those that the run is to tell of, and at once what stops the promotion, of whichever view."""
-    chosen = context.selected_asset_check_keys
-    for result in results:
-        assert result.asset_key is not None and result.check_name is not None
-        if dg.AssetCheckKey(result.asset_key, result.check_name) in chosen:
-            yield result
-        elif not result.passed and result.severity is dg.AssetCheckSeverity.ERROR:
-            evaluation = dg.AssetCheckEvaluation(
-                asset_key=result.asset_key,
-                check_name=result.check_name,
-                passed=False,
-                severity=result.severity,
-                metadata=result.metadata,
+    for (name, check), finding in findings.items():
+        asset = dg.AssetKey([GROUP, name])
+        if dg.AssetCheckKey(asset, check) in context.selected_asset_check_keys:
+            yield dg.AssetCheckResult(
+                check_name=check,
+                asset_key=asset,
+                passed=finding.passed,
+                severity=_severity(finding),
+                metadata=_metadata(finding),
             )
+        elif finding.blocks and not finding.passed:
+            evaluation = check_evaluation(asset, check, finding)
             context.instance.report_runless_asset_event(evaluation)
 
 
-def _not_loaded(
-    published: Publication, declarations: Declarations
-) -> Iterator[dg.AssetCheckResult]:
-    for name in published.missing:
-        for check in (FRESH, *([RECONCILED] if declarations.views[name].serve.rows_from else [])):
-            yield dg.AssetCheckResult(
-                check_name=check,
-                asset_key=[GROUP, name],
-                passed=False,
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={"problems": NOT_LOADED},
-            )
+def _not_loaded(published: Publication, declarations: Declarations) -> Findings:
+    waiting = Finding([NOT_LOADED], blocks=False)
+    return {
+        (name, check): waiting
+        for name in published.missing
+        for check in (FRESH, *([RECONCILED] if declarations.views[name].serve.rows_from else []))
+    }
 
 
 def _results(

@@ -17,6 +17,7 @@ BUSY_S = 30.0
 FLUSH_S = 0.7
 """A commit with synchronous_commit = off is visible up to three times wal_writer_delay (0.2 s)
 before it is durable. What else waits to be flushed, as of a vacuum, may take seconds."""
+_FIRST_LOOK_S, _LOOK_S = 0.001, 0.02
 ALARM_SHARE = 0.5
 _OPTIONS = "-c idle_session_timeout=0 -c client_connection_check_interval=1s"
 
@@ -143,10 +144,10 @@ def flushed_lsn(live: Live) -> int:
     """The end of the durable log, after everything that was committed before this call."""
     written = _lsn(live, "pg_current_wal_insert_lsn()")
     deadline = time.monotonic() + FLUSH_S
-    flushed, wait = end_of_log(live), 0.001
+    flushed, wait = end_of_log(live), _FIRST_LOOK_S
     while flushed < written and time.monotonic() < deadline:
         time.sleep(wait)
-        flushed, wait = end_of_log(live), min(2 * wait, 0.02)
+        flushed, wait = end_of_log(live), min(2 * wait, _LOOK_S)
     return flushed
 
 

@@ -21,13 +21,19 @@ where datname = current_database() and pid <> pg_backend_pid() and backend_type 
 NOISE = "select pg_logical_emit_message(false, 'noise', repeat('x', 1000000))"
 
 
-def test_a_load_that_fails_leaves_the_slot_where_it_was(
-    database: Database, captured: SourceSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def position_before_a_change(database: Database, captured: SourceSpec) -> list[tuple[Any, ...]]:
+    """Load one row, then commit another."""
     database.execute(CREATE, "insert into items values (1, 'a')")
     database.load(captured)
     before = database.ask(POSITION)
     database.execute("insert into items values (2, 'b')")
+    return before
+
+
+def test_a_load_that_fails_leaves_the_slot_where_it_was(
+    database: Database, captured: SourceSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = position_before_a_change(database, captured)
     with monkeypatch.context() as broken:
         broken.setattr(load.dlt.Pipeline, "load", _die)
         with pytest.raises(SourceFailed):
@@ -41,10 +47,7 @@ def test_a_load_that_fails_leaves_the_slot_where_it_was(
 def test_the_slot_moves_although_the_connection_that_read_the_log_is_cut_meanwhile(
     database: Database, captured: SourceSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database.execute(CREATE, "insert into items values (1, 'a')")
-    database.load(captured)
-    before = database.ask(POSITION)
-    database.execute("insert into items values (2, 'b')")
+    before = position_before_a_change(database, captured)
     load_it = load.dlt.Pipeline.load
 
     def cut_and_load(pipeline: Any) -> Any:
@@ -57,6 +60,17 @@ def test_the_slot_moves_although_the_connection_that_read_the_log_is_cut_meanwhi
         report = database.load(captured)
     assert report.tables["items"].read == 1 and report.alarms == []
     assert database.ask(POSITION) > before
+
+
+def test_a_commit_that_is_not_durable_yet_is_waited_for(
+    database: Database, captured: SourceSpec
+) -> None:
+    database.execute(CREATE)
+    database.load(captured)
+    for number in range(5):
+        change = f"insert into items values ({number}, 'a')"
+        database.execute("set synchronous_commit = off", change)
+        assert database.load(captured).tables["items"].read == 1
 
 
 def test_a_quiet_slot_moves_with_the_log_of_others(
