@@ -287,6 +287,18 @@ def test_a_new_column_makes_the_table_anew(project: SmallProject) -> None:
     assert project.rows("select distinct one from regions") == [(1,)]
 
 
+@pytest.mark.parametrize("instead", ["select 1", "create view customers as select 1 as id"])
+def test_a_table_that_somebody_dropped_or_put_a_view_for_is_made_anew(
+    project: SmallProject, instead: str
+) -> None:
+    with project.connect() as connection:
+        connection.execute("drop table customers")
+        connection.execute(instead)
+    project.build()
+    assert project.rows("from customers")
+    assert wrong(project) == {}
+
+
 def test_a_full_refresh_makes_all_tables_anew(project: SmallProject) -> None:
     before = dict(project.rows("select name, generation from changes.models"))
     project.build("--full-refresh")
