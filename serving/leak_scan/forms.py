@@ -126,9 +126,10 @@ def _is_phone(number: bytes, text: bytes, start: int, end: int) -> bool:
             return False
         is_bare = written.isdigit()
         sign = window[begin - 1 : begin] if begin else b""
-        # One pseudonym in millions begins with the digits of a number that somebody has.
-        goes_on = text[end : end + 1].isalnum() and sign != b"+"
-        if is_bare and (sign.isalnum() or goes_on):
+        goes_on = text[end : end + 1].isalnum()
+        # Of a million pseudonyms, `eml_3000019527f7...`, one begins with somebody's number.
+        is_in_a_word = sign.isalnum() or (goes_on and sign in (b"", b"_"))
+        if is_bare and is_in_a_word:
             return False
         if _same_number(number, digits(written.replace(b"(0)", b"")), is_bare=is_bare):
             return True
