@@ -13,8 +13,11 @@ IngestionError
 ├── MissingErasureKey   people were erased under a key that is not known; nothing may be loaded
 ├── RewriteFailed       the warehouse could not be copied into a new file; it is as it was
 ├── CaptureRefused      a database is not set up for the capture of changes from its log
-└── WarehouseBusy       another process has been writing to the warehouse for too long
+├── WarehouseBusy       another process has been writing to the warehouse for too long
+└── WarehouseDamaged    what stands in the warehouse's place is no DuckDB file
 """
+
+from pathlib import Path
 
 
 class IngestionError(Exception):
@@ -99,3 +102,14 @@ class RewriteFailed(IngestionError):
 
 class WarehouseBusy(IngestionError):
     """Another process has been writing to the warehouse for longer than the wait allows."""
+
+
+class WarehouseDamaged(IngestionError):
+    """The warehouse's file cannot be opened by anybody; the message says what to do."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path.name} is damaged: it does not begin as a DuckDB file does. Put a copy of it "
+            "back, or move it away: the next `grounded run` reads every source anew, and agents "
+            "are answered from the last snapshot meanwhile"
+        )

@@ -8,6 +8,7 @@ import duckdb
 from pydantic import BaseModel, ConfigDict
 
 from ingestion.batch import DELETED_AT, QUARANTINE, WATERMARKS
+from ingestion.errors import IngestionError
 from ingestion.failures import last_failure
 from ingestion.spec import SourceSpec
 from ingestion.warehouse import reading, warehouse_path, writing
@@ -88,8 +89,22 @@ def _last_failure(home: Path, source: str) -> str | None:
 
 def still_served(home: Path, source: str) -> str:
     """Say how old what we hold of a source is; for the message of a load that failed."""
-    if not warehouse_path(home).exists():
+    try:
+        oldest = _oldest_watermark(home, source)
+    except IngestionError:
+        # Raised here, it would carry the driver's words of the load's own error along.
+        return "how old what is served of it is cannot be told now"
+    if oldest is None:
         return "nothing of it has been loaded yet"
+    return (
+        f"what was loaded up to {oldest.astimezone(UTC):%Y-%m-%d %H:%M} UTC is still served, "
+        f"{_in_words(datetime.now(UTC) - oldest)} old"
+    )
+
+
+def _oldest_watermark(home: Path, source: str) -> datetime | None:
+    if not warehouse_path(home).exists():
+        return None
     with writing(home) as path, reading(path) as connection:
         known = connection.execute(
             "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
@@ -100,12 +115,7 @@ def still_served(home: Path, source: str) -> str:
             if known
             else None
         )
-    if oldest is None or oldest[0] is None:
-        return "nothing of it has been loaded yet"
-    return (
-        f"what was loaded up to {oldest[0].astimezone(UTC):%Y-%m-%d %H:%M} UTC is still served, "
-        f"{_in_words(datetime.now(UTC) - oldest[0])} old"
-    )
+    return oldest[0] if oldest else None
 
 
 def _in_words(age: timedelta) -> str:

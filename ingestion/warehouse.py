@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
-from ingestion.errors import WarehouseBusy
+from ingestion.errors import WarehouseBusy, WarehouseDamaged
 
 WAIT_S = 900.0
 _ASK_AGAIN_S = 1.0
@@ -29,7 +29,7 @@ def writing(
     """Hold the warehouse for writing, or for reading what must not change meanwhile.
 
     DuckDB allows one process with a write connection and refuses every other at once; this lock
-    makes them wait in turn. Yields the warehouse's path.
+    makes them wait in turn. Yields the warehouse's path; there is a file from now on.
     """
     path = warehouse_path(home)
     if _is_kept(path):
@@ -76,7 +76,7 @@ class KeptOpen:
             return
         try:
             lock = _acquired(self._path, 0.0, None)
-        except WarehouseBusy:
+        except (WarehouseBusy, WarehouseDamaged):
             return
         try:
             self._engine = duckdb.connect(str(self._path))
@@ -121,7 +121,28 @@ def _acquired(path: Path, wait_s: float, on_wait: Callable[[str], None] | None) 
             on_wait("waiting for another process to finish writing to the warehouse")
         _wait_for(lock, path, wait_s)
     _wanted(path).unlink(missing_ok=True)
+    if not path.exists():
+        _make(path)
+    elif not _is_whole(path):
+        lock.release()
+        raise WarehouseDamaged(path)
     return lock
+
+
+def _make(path: Path) -> None:
+    """Make the file, whole or not at all.
+
+    One that DuckDB was killed over as it wrote the first pages cannot be opened ever after.
+    """
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    duckdb.connect(str(new)).close()
+    new.replace(path)
+
+
+def _is_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(12)[8:] == b"DUCK"
 
 
 def _wait_for(lock: FileLock, path: Path, wait_s: float) -> None:

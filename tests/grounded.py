@@ -67,9 +67,10 @@ def warm() -> "Warm":
 class Running:
     """A command at work in a session of its own, whose output can be read as it comes."""
 
-    def __init__(self, warm: "Warm", process: int, out: Path) -> None:
+    def __init__(self, warm: "Warm", process: int, out: Path, err: Path) -> None:
         self.process = process
         self.out = out.open(encoding="utf-8")
+        self._err = err.open(encoding="utf-8")
         self._warm = warm
         self._status: int | None = None
 
@@ -84,10 +85,15 @@ class Running:
         if not self.out.closed:
             self.out.read()
             self.out.close()
+            self._err.close()
         if self._status is None:
             self._status = self._warm.ask({"wait_for": self.process, "now": False})
             assert self._status is not None
         return self._status
+
+    def told(self) -> str:
+        """What it has printed to its standard error since this was last asked for."""
+        return self._err.read()
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -139,12 +145,10 @@ class Warm:
     ) -> Running:
         """Begin a command in a child of a session of its own, to be signalled or killed."""
         with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "out"
+            out, err = Path(folder) / "out", Path(folder) / "err"
             os.mkfifo(out)
-            process = self._begin(
-                arguments, environment, entry, out, Path(os.devnull), own_session=True
-            )
-            return Running(self, process, out)
+            process = self._begin(arguments, environment, entry, out, err, own_session=True)
+            return Running(self, process, out, err)
 
     def _begin(
         self,

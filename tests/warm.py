@@ -71,7 +71,8 @@ def child(job: dict[str, Any]) -> None:
         os.environ.clear()
         os.environ.update(job["environment"])
         os.chdir(job["folder"])
-        for stream, name in ((0, os.devnull), (1, job["out"]), (2, job["err"])):
+        # Where `out` is a pipe, its reader may take the folder away as soon as that is open.
+        for stream, name in ((0, os.devnull), (2, job["err"]), (1, job["out"])):
             file = os.open(name, os.O_RDWR | os.O_CREAT)
             os.dup2(file, stream)
             os.close(file)

@@ -6,7 +6,7 @@ The server does either only when every transaction that was open has ended.
 import select
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -16,7 +16,7 @@ from psycopg.pq.abc import PGresult
 
 from ingestion.errors import CaptureRefused
 from ingestion.log_capture.open_transactions import OpenTransaction, waited_for
-from ingestion.log_capture.slot import Live, open_connection, scalar
+from ingestion.log_capture.slot import Live, await_free, open_connection, read_slot, scalar
 
 WAIT_S = 600.0
 """Beyond it the load gives up: a transaction that is older may never end, and other loads of this
@@ -74,7 +74,19 @@ class SlotWait:
 
 
 def create_slot(live: Live, name: str, wait: SlotWait) -> None:
-    """Create the slot; waits for the transactions that are open at the source."""
+    """Create the slot; waits for the transactions that are open at the source.
+
+    The backend of a process that was killed meanwhile may be at it still: its slot is as good.
+    """
+    while True:
+        with suppress(psycopg.errors.DuplicateObject):
+            return _create_slot(live, name, wait)
+        await_free(live, name)
+        if read_slot(live, name) is not None:
+            return
+
+
+def _create_slot(live: Live, name: str, wait: SlotWait) -> None:
     level = str(scalar(live, "show wal_level"))
     if level != "logical":
         raise CaptureRefused(

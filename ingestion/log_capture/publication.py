@@ -160,7 +160,11 @@ def identified(live: Live, schema: str, table: str, declared: SqlTableSpec) -> i
 def _as_owner(live: Live, statement: str) -> None:
     try:
         live.execute(statement.encode())
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.DuplicateObject):
+    except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+        # The backend of a killed process has done it meanwhile; what is still lacking is refused
+        # by whoever reads the publication next.
+        return
+    except psycopg.errors.InsufficientPrivilege:
         raise CaptureRefused(
             "the publication does not tell all changes of the declared tables, and our role may "
             f"not change it; run as the owner of the tables: {statement}"

@@ -48,7 +48,7 @@ class Buffer:
 
 
 class TableSpool:
-    """The changes of one table; ``key`` are its key columns."""
+    """The changes of one table; ``key`` are its key columns, ``size`` is in bytes of the log."""
 
     def __init__(self, folder: Path, key: list[str], at_source: AtSource) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,6 +59,7 @@ class TableSpool:
         self.left_alone: set[str] = set()
         self.truncated: tuple[int, datetime] | None = None
         self.changes = 0
+        self.size = 0
         self._shape: list[PgColumn] = []
         self._key_at: list[int] = []
         self._at_source = at_source
@@ -121,6 +122,7 @@ class TableSpool:
         buffer.sequence.append(sequence)
         buffer.gone_at.append(gone_at)
         buffer.size += len(message)
+        self.size += len(message)
         self.changes += 1
         if buffer.size >= FLUSH_BYTES or len(buffer.messages) >= FLUSH_ROWS:
             self.flush()

@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import signal
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -123,6 +124,23 @@ def test_a_load_package_is_written_without_dictionaries_and_statistics(tmp_path:
     column = written.metadata.row_group(0).column(0)
     assert (column.has_dictionary_page, column.is_stats_set) == (False, False)
     assert written.read().to_pydict() == rows.to_pydict()
+
+
+def test_a_load_killed_as_the_warehouse_is_made_leaves_none_that_cannot_be_opened(
+    database: Database,
+) -> None:
+    database.execute(
+        "create table items (id bigint primary key, changed_at timestamptz)",
+        "insert into items values (1, now())",
+    )
+    home = str(database.home)
+    env = environment(database.home, SOURCES__OWN__URL=database.url)
+    entry = "tests.ingestion.first_load_and_die:main"
+    killed = warm().run([home, "cursor"], env, ("warehouse.duckdb", 1), entry=entry)
+    assert killed.status == -signal.SIGKILL and not (database.home / "warehouse.duckdb").exists()
+    again = warm().run([home, "cursor"], env, entry=entry)
+    assert again.status == 0, again.err
+    assert database.raw("select id from own.items") == [(1,)]
 
 
 @pytest.mark.timeout(180)

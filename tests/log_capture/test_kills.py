@@ -76,10 +76,12 @@ def run_and_kill(database: Database, chance: random.Random) -> None:
         environment(database.home, SOURCES__OWN__URL=database.url),
         entry="tests.log_capture.load_and_die:main",
     )
-    assert process.out.readline() == "ready\n"
-    end = time.monotonic() + chance.uniform(0.1, 3.0)
-    with psycopg.connect(database.url) as connection:
-        while time.monotonic() < end and process.poll() is None:
-            change(connection, chance)
-    assert process.poll() is None
-    process.kill()
+    try:
+        assert process.out.readline() == "ready\n"
+        end = time.monotonic() + chance.uniform(0.1, 3.0)
+        with psycopg.connect(database.url) as connection:
+            while time.monotonic() < end and process.poll() is None:
+                change(connection, chance)
+        assert process.poll() is None, process.told()
+    finally:
+        process.kill()
