@@ -32,11 +32,14 @@ def explain(source: str, url: SecretStr, error: BaseException, served: str) -> S
     if any(map(_is_full_disk, _chain(error))):
         # Whatever else then failed for it comes first in the chain.
         return SourceFailed(source, "the disk is full", served)
+    first = error
     for cause in _chain(error):
         told = _known(cause, place, is_folder=_is_folder(address))
         if told is not None:
             return SourceFailed(source, told, served)
-    return SourceFailed(source, f"{type(error).__name__} while reading {place}", served)
+        first = cause
+    kinds = dict.fromkeys([type(error).__name__, type(first).__name__])
+    return SourceFailed(source, f"{' after '.join(kinds)} while reading {place}", served)
 
 
 def _known(cause: BaseException, place: str, *, is_folder: bool) -> str | None:

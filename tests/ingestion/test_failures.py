@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from ingestion.errors import SourceFailed
@@ -68,3 +69,19 @@ def test_a_note_that_was_half_written_stops_no_load(spec: SourceSpec, tmp_path: 
     note = tmp_path / "dlt" / "own.failure"
     note.write_text(note.read_text()[:20])
     assert "(the last load)" in fail(spec, tmp_path)
+
+
+def test_what_nobody_foresaw_is_told_by_what_began_it_and_not_by_its_words(
+    spec: SourceSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_out(pipeline: object) -> None:
+        try:
+            raise duckdb.OutOfMemoryException("could not sort 'ann@example.com'")
+        except duckdb.Error as error:
+            raise RuntimeError("a step failed for 'ann@example.com'") from error
+
+    (tmp_path / "moved").rename(tmp_path / "files")
+    monkeypatch.setattr("ingestion.load.dlt.Pipeline.load", run_out)
+    told = fail(spec, tmp_path)
+    assert "RuntimeError after OutOfMemoryException while reading" in told
+    assert "ann" not in told
