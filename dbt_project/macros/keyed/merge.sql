@@ -15,7 +15,8 @@
 {%- endmacro %}
 
 {# How the table is brought up to date: `unchanged`, `whole` or by `keys`, which are in keyed_keys
-   then; with whether NULL is among them. #}
+   then; with whether NULL is among them and, of each input that is read by its own key, the number of
+   the row from which on those stand that its last merge can have written, as long as nobody moved them. #}
 {% macro keyed_way(declared, now) -%}
     {%- if env_var('GROUNDED_COMPARE_IN_FULL', '') -%}
         {{ return({'mode': 'whole'}) }}
@@ -42,6 +43,7 @@
         {{ return({'mode': 'unchanged'}) }}
     {%- endif -%}
     {%- set by = declared.by -%}
+    {%- set by_own_key = keyed_inputs_by_own_key(declared) -%}
     {#- Of each a row, joined: the engine takes long to plan a select of many subqueries. -#}
     {%- set query -%}
         create or replace temp table keyed_keys as
@@ -56,11 +58,22 @@
             select count(*) as keys, coalesce(bool_or({{ by }} is null), false) as has_null
             from keyed_keys
         ),
-        held as (select count(*) as held_rows from {{ this }})
+        held as (select count(*) as held_rows from {{ this }}),
+        written as (
+            select
+                true
+                {%- for input in by_own_key %},
+                max(estimated_size) filter (
+                    schema_name = '{{ input.schema }}' and table_name = '{{ input.alias }}'
+                ) as {{ adapter.quote(input.name) }}
+                {%- endfor %}
+            from duckdb_tables() where database_name = current_database()
+        )
         select
             keys,
             keys > {{ declared.most_keys }} * held_rows,
             has_null
+            {%- for input in by_own_key %}, {{ adapter.quote(input.name) }} - keys{% endfor %}
             {%- for name, after in others %},
             exists (
                 select 1 from {{ name.split('.') | map('tojson') | join('.') }}
@@ -70,18 +83,32 @@
                 )
             )
             {%- endfor %}
-        from found, held
+        from found, held, written
     {%- endset -%}
     {%- set row = keyed_rows(query)[0] -%}
     {%- set count, is_most, has_null = row[:3] -%}
-    {%- if true in row[3:] -%}
+    {%- set ends = {} -%}
+    {%- for input in by_own_key -%}{%- do ends.update({input.name: row[3 + loop.index0]}) -%}{%- endfor -%}
+    {%- if true in row[3 + by_own_key | length:] -%}
         {{ return({'mode': 'whole'}) }}
     {%- elif count == 0 -%}
         {{ return({'mode': 'unchanged'}) }}
     {%- elif is_most -%}
         {{ return({'mode': 'whole'}) }}
     {%- endif -%}
-    {{ return({'mode': 'keys', 'has_null': has_null}) }}
+    {{ return({'mode': 'keys', 'has_null': has_null, 'ends': ends}) }}
+{%- endmacro %}
+
+{# The keyed models of which a row matters whose unique key is among the keys. #}
+{% macro keyed_inputs_by_own_key(declared) -%}
+    {%- set inputs = [] -%}
+    {%- for name, column in declared.inputs.items() if '.' not in column -%}
+        {%- set input = keyed_input(model, name) -%}
+        {%- if input.config.materialized == 'keyed' and input.config.unique_key == column -%}
+            {%- do inputs.append(input) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(inputs) }}
 {%- endmacro %}
 
 {# The statements that make what the rows are now (keyed_fresh), those of them that are not in the
@@ -151,8 +178,17 @@
         {%- endif -%}
         {%- set statement -%}
             create or replace temp table {{ adapter.quote(relation.identifier) }} as
-            select * from {{ relation }} where {{ column }} in ({{ chosen }})
-            {%- if way.has_null %} or {{ column }} is null{% endif %};
+            select * from {{ relation }} where
+            {%- if name in way.ends %}
+            {#- What changed was written a moment ago, and stands at the table's end: 20 ms for 105 of
+                10,000,000 rows. What is not found there is looked for everywhere. #}
+            rowid >= {{ way.ends[name] }} and {{ column }} in ({{ chosen }});
+            insert into {{ narrow }}
+            select * from {{ relation }}
+            where {{ column }} in ({{ chosen }} except select {{ column }} from {{ narrow }});
+            {%- else %}
+            {{ column }} in ({{ chosen }}){% if way.has_null %} or {{ column }} is null{% endif %};
+            {%- endif %}
         {%- endset -%}
         {%- do told.update({
             'query': told.query | replace(relation | string, narrow | string),
