@@ -21,6 +21,7 @@ from serving.catalog import CatalogView
 from serving.errors import InvalidArgument, PublishError
 from serving.identifiers import quoted
 from serving.row_bytes import unpacked
+from serving.row_json import days_written_alike, row_columns
 from serving.values import to_json
 
 INTEGERS = {
@@ -114,6 +115,11 @@ def build_lookup(source: Path, target: Path, view: CatalogView) -> int:
         raise PublishError(
             f"{view.name}: the lookup file cannot be written; is its key {view.key} unique?"
         ) from error
+    except duckdb.Error as error:
+        # Not chained: what DuckDB says may hold the value of a cell.
+        raise PublishError(
+            f"{view.name}: its rows cannot be written as JSON ({type(error).__name__})"
+        ) from None
 
 
 def records(
@@ -162,27 +168,35 @@ def count_rows(path: Path) -> int:
 def _all_records(
     connection: duckdb.DuckDBPyConnection, view: CatalogView
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the records of a file; an instant with its zone takes ten times as long to fetch."""
+    """Yield the records of a file; written by the engine, or by Python for types that need it."""
     connection.execute("set timezone = 'UTC'")
-    utc = _finite(connection, view)
-    told = ", ".join(
+    written = row_columns(view, lookup_columns(view))
+    if written is not None and _is_true(connection, view, days_written_alike(view)):
+        return _fetched(connection, view, written)
+    # An instant with its zone takes ten times as long to fetch.
+    utc = [
+        column.name
+        for column in view.columns
+        if column.type == _INSTANT
+        # An infinite one loses more than its zone.
+        and _is_true(connection, view, f"bool_and(isfinite({quoted(column.name)}))")
+    ]
+    told = [
         f"{quoted(column.name)} at time zone 'UTC'" if column.name in utc else quoted(column.name)
         for column in view.columns
-    )
-    result = connection.execute(f"select {told} from {quoted(view.name)}")
-    rows = (row for batch in iter(partial(result.fetchmany, _BATCH_ROWS), []) for row in batch)
-    return records(view, rows, utc)
+    ]
+    return records(view, _fetched(connection, view, told), utc)
 
 
-def _finite(connection: duckdb.DuckDBPyConnection, view: CatalogView) -> list[str]:
-    """Return the columns of instants none of which is infinite: these lose more than a zone."""
-    instants = [column.name for column in view.columns if column.type == _INSTANT]
-    if not instants:
-        return []
-    asked = ", ".join(f"bool_and(isfinite({quoted(name)}))" for name in instants)
-    found = connection.execute(f"select {asked} from {quoted(view.name)}").fetchone()
-    assert found is not None
-    return [name for name, is_finite in zip(instants, found, strict=True) if is_finite]
+def _fetched(
+    connection: duckdb.DuckDBPyConnection, view: CatalogView, columns: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    result = connection.execute(f"select {', '.join(columns)} from {quoted(view.name)}")
+    return (row for batch in iter(partial(result.fetchmany, _BATCH_ROWS), []) for row in batch)
+
+
+def _is_true(connection: duckdb.DuckDBPyConnection, view: CatalogView, condition: str) -> bool:
+    return connection.execute(f"select {condition} from {quoted(view.name)}").fetchone() == (True,)
 
 
 def _write(target: Path, view: CatalogView, records: Iterable[tuple[Any, ...]]) -> int:

@@ -39,7 +39,7 @@ BENCHES: Mapping[str, Bench] = {
     "search_speed": Bench("search_speed", quick=("--documents", "20000", "--embedded", "2000")),
     "audit": Bench("audit"),
     "serving": Bench("serving"),
-    "load": Bench("load", quick=("--seconds", "20"), full=("--real-runs",)),
+    "load": Bench("load", quick=("--seconds", "20"), full=("--real-runs", "--followed")),
     "mcp": Bench("mcp"),
     "http": Bench("http"),
     "cycles": Bench("cycles", full=("--rows", "10000", "100000", "1000000", "10000000")),

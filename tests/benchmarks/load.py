@@ -22,7 +22,7 @@ from rich.console import Console
 from ingestion.demo.state import free_ports
 from serving import tokens
 from serving.embedder import MiniLm, builtin_model_dir
-from tests.benchmarks.load_demo import under_real_runs
+from tests.benchmarks.load_demo import Republishing, by_following, by_runs, while_republished
 from tests.benchmarks.results import Figure, median, publish
 from tests.load import Load, Question, after, generate, request
 from tests.load_world import ORDERS_OF_ONE, Verdicts, fill, names, sql
@@ -42,7 +42,10 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=1_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--per-second", type=float, default=300.0)
-    parser.add_argument("--real-runs", action="store_true", help="republish by `grounded run` too")
+    parser.add_argument("--real-runs", action="store_true", help="the demo, by `grounded run` too")
+    parser.add_argument(
+        "--followed", action="store_true", help="the demo, by `grounded follow` too"
+    )
     parser.add_argument("--out", type=Path, default=Path("data/bench/load.jsonl"))
     options = parser.parse_args()
     figures: list[Figure] = []
@@ -75,24 +78,29 @@ def main() -> None:
                 for clients, seconds in ((options.clients, 10.0), (1, 3.0)):
                     load = asyncio.run(generate_peer(subject, port, clients, seconds))
                     figures += told(f"{clients} agents, lookups, closed loop", subject, load)
+    if options.followed:
+        figures += _of_the_demo(by_following, "followed", "between snapshots", options, say)
     if options.real_runs:
-        figures += _by_real_runs(options, say)
+        figures += _of_the_demo(by_runs, "real runs", "a whole run meanwhile", options, say)
     publish(figures, options.out)
 
 
-def _by_real_runs(options: argparse.Namespace, say: Callable[[str], None]) -> list[Figure]:
-    load, held, runs = under_real_runs(
-        options.clients, options.seconds, options.workers, options.per_second
+def _of_the_demo(
+    way: Republishing,
+    named: str,
+    metric: str,
+    options: argparse.Namespace,
+    say: Callable[[str], None],
+) -> list[Figure]:
+    load, held, took = while_republished(
+        way, options.clients, options.seconds, options.workers, options.per_second
     )
     problems = [*load.broken, *held.wrong]
-    if problems or not runs:
-        raise RuntimeError(f"{len(problems)} wrong answers, {len(runs)} runs: {problems[:5]}")
+    if problems or not took:
+        raise RuntimeError(f"{len(problems)} wrong answers, {len(took)} snapshots: {problems[:5]}")
     say(f"{load.answers} answers over {len(held.snapshots)} snapshots of the demo, none wrong")
-    bench = f"{options.clients} clients, demo, real runs"
-    return [
-        *told(bench, "grounded", load),
-        median(bench, "grounded", "a whole run meanwhile", runs, "s"),
-    ]
+    bench = f"{options.clients} clients, demo, {named}"
+    return [*told(bench, "grounded", load), median(bench, "grounded", metric, took, "s")]
 
 
 def under_load(

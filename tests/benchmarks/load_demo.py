@@ -1,6 +1,6 @@
-"""A thousand clients of the demo's agents, while real runs of the whole pipeline republish it.
+"""A thousand clients of the demo's agents, while the real pipeline republishes it.
 
-traffic -> demo upstreams -> ``grounded run`` -> snapshot, again and again
+traffic -> demo upstreams -> ``grounded run``, or ``grounded follow`` -> snapshot, again and again
 clients -> ``grounded serve`` -> answers
 
 What an answer must be is not known beforehand here. So it is held against the others: the same
@@ -12,11 +12,12 @@ import hashlib
 import json
 import random
 import shutil
+import signal
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +34,9 @@ LIMITS = (
 EXPOSURES = "dbt_project/models/agents/_agents__exposures.yml"
 DECLARED = "{rows: 1000, seconds: 10, calls_per_minute: 600}"
 NOT_COPIED = shutil.ignore_patterns(".*", "data", "__pycache__", "target", "logs")
-FEWEST_RUNS = 2
+FEWEST = 2
+# How often the upstreams change where they are followed.
+EVERY_S = 5.0
 SHARE_OF_SQL, SHARE_OF_SEARCH = 0.05, 0.03
 ORDERS, PRODUCTS = 2_000, 40
 AGENTS = {
@@ -65,21 +68,29 @@ class Held:
 
 
 @dataclass
-class Runs:
-    """The seconds that each run took, and why the last one failed."""
+class Published:
+    """The seconds between the publications, and why the last one failed."""
 
     took: list[float] = field(default_factory=list)
     failed: RuntimeError | None = None
 
     def are_enough(self) -> bool:
-        """Whether some have ended, or none will."""
-        return len(self.took) >= FEWEST_RUNS or self.failed is not None
+        """Whether some have come, or none will."""
+        return len(self.took) >= FEWEST or self.failed is not None
+
+    def refuse_failed(self) -> None:
+        """Raise what went wrong."""
+        if self.failed is not None:
+            raise self.failed
 
 
-def under_real_runs(
-    clients: int, seconds: float, workers: int, per_second: float
+Republishing = Callable[[Warm, Path], AbstractContextManager[Published]]
+
+
+def while_republished(
+    way: Republishing, clients: int, seconds: float, workers: int, per_second: float
 ) -> tuple[Load, Held, list[float]]:
-    """Ask while runs follow each other; also the seconds that each run took."""
+    """Ask while snapshots follow each other; also the seconds between them."""
     with tempfile.TemporaryDirectory(prefix="grounded-") as folder:
         home = Path(folder) / "home"
         grounded = _project(Path(folder) / "project")
@@ -94,18 +105,18 @@ def under_real_runs(
             ]
             with serving(home, "--workers", str(workers)) as port:
                 asyncio.run(generate(port, askers[:8], after(3.0), per_second=8))
-                is_over = after(seconds)
-                with _running(grounded, home) as runs:
+                with way(grounded, home) as published:
+                    is_over = after(seconds)
                     load = asyncio.run(
                         generate(
                             port,
                             askers,
-                            # A run may take longer than was asked for where the machine is busy.
-                            lambda: is_over() and runs.are_enough(),
+                            # One may take longer than was asked for where the machine is busy.
+                            lambda: is_over() and published.are_enough(),
                             per_second=per_second,
                         )
                     )
-            return load, held, runs.took
+            return load, held, published.took
         finally:
             grounded.run(["demo", "down"], environment(home))
             grounded.close()
@@ -129,29 +140,72 @@ def _done(grounded: Warm, home: Path, *arguments: str) -> None:
 
 
 @contextmanager
-def _running(grounded: Warm, home: Path) -> Iterator[Runs]:
+def by_runs(grounded: Warm, home: Path) -> Iterator[Published]:
     """Change the upstreams and run the pipeline, again and again, until the end of the block."""
-    over, runs = threading.Event(), Runs()
 
-    def run() -> None:
-        try:
-            while not over.is_set():
-                _done(grounded, home, "demo", "traffic")
-                began = time.perf_counter()
-                _done(grounded, home, "run")
-                runs.took.append(time.perf_counter() - began)
-        except RuntimeError as error:
-            runs.failed = error
+    def run(over: threading.Event, published: Published) -> None:
+        while not over.is_set():
+            _done(grounded, home, "demo", "traffic")
+            began = time.perf_counter()
+            _done(grounded, home, "run")
+            published.took.append(time.perf_counter() - began)
 
-    thread = threading.Thread(target=run)
-    thread.start()
+    with _meanwhile(run) as published:
+        yield published
+
+
+@contextmanager
+def by_following(grounded: Warm, home: Path) -> Iterator[Published]:
+    """Change the upstreams every few seconds, and let one process follow them."""
+    following = grounded.start(["follow", "--json"], environment(home))
+    # Its first run is in full.
+    following.out.readline()
+
+    def change(over: threading.Event, published: Published) -> None:
+        while not over.wait(EVERY_S):
+            _done(grounded, home, "demo", "traffic")
+
+    def read(over: threading.Event, published: Published) -> None:
+        last, since = "", time.perf_counter()
+        while not over.is_set() and (line := following.out.readline()):
+            status = json.loads(line)
+            if status["problems"]:
+                raise RuntimeError(f"a cycle failed: {status['problems'][0]}")
+            if status["snapshot"] != last:
+                now = time.perf_counter()
+                published.took.append(now - since)
+                last, since = status["snapshot"], now
+
     try:
-        yield runs
+        with _meanwhile(change, read) as published:
+            try:
+                yield published
+            finally:
+                following.signal(signal.SIGTERM)
+    finally:
+        following.kill()
+
+
+@contextmanager
+def _meanwhile(*jobs: Callable[[threading.Event, Published], None]) -> Iterator[Published]:
+    over, published = threading.Event(), Published()
+
+    def work(job: Callable[[threading.Event, Published], None]) -> None:
+        try:
+            job(over, published)
+        except RuntimeError as error:
+            published.failed = error
+
+    threads = [threading.Thread(target=work, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    try:
+        yield published
     finally:
         over.set()
-        thread.join()
-    if runs.failed is not None:
-        raise runs.failed
+        for thread in threads:
+            thread.join()
+    published.refuse_failed()
 
 
 def _asker(agent: str, token: str, held: Held) -> Callable[[random.Random], Question]:
