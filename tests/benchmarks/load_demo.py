@@ -162,8 +162,11 @@ def by_following(grounded: Warm, home: Path) -> Iterator[Published]:
     following.out.readline()
 
     def change(over: threading.Event, published: Published) -> None:
-        while not over.wait(EVERY_S):
+        took = 0.0
+        while not over.wait(max(0.0, EVERY_S - took)):
+            began = time.perf_counter()
             _done(grounded, home, "demo", "traffic")
+            took = time.perf_counter() - began
 
     def read(over: threading.Event, published: Published) -> None:
         last, since = "", time.perf_counter()
