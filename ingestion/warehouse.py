@@ -121,22 +121,27 @@ def _acquired(path: Path, wait_s: float, on_wait: Callable[[str], None] | None) 
             on_wait("waiting for another process to finish writing to the warehouse")
         _wait_for(lock, path, wait_s)
     _wanted(path).unlink(missing_ok=True)
-    if not path.exists():
-        _make(path)
-    elif not _is_whole(path):
+    try:
+        if not path.exists():
+            _make(path)
+        elif not _is_whole(path):
+            raise WarehouseDamaged(path)
+    except BaseException:
         lock.release()
-        raise WarehouseDamaged(path)
+        raise
     return lock
 
 
 def _make(path: Path) -> None:
     """Make the file, whole or not at all.
 
-    One that DuckDB was killed over as it wrote the first pages cannot be opened ever after.
+    One that DuckDB was killed over as it wrote the first pages cannot be opened ever after. What a
+    file that is there no more has left beside it is none of the new one.
     """
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     duckdb.connect(str(new)).close()
+    path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
     new.replace(path)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
 import pytest
 
 from ingestion.errors import SourceFailed, WarehouseDamaged
@@ -50,6 +51,19 @@ def test_once_it_is_moved_away_everything_is_read_anew(
     warehouse_path(damaged.home).unlink()
     damaged.load(items)
     assert damaged.raw("select id from own.items") == [(1,)]
+
+
+def test_what_a_killed_writer_left_beside_a_file_that_was_moved_away_is_not_read(
+    damaged: Database, items: SourceSpec
+) -> None:
+    warehouse_path(damaged.home).unlink()
+    left = damaged.home / "warehouse.duckdb.wal"
+    with duckdb.connect(str(damaged.home / "other.duckdb")) as connection:
+        connection.execute("pragma disable_checkpoint_on_shutdown; create table t as select 1 as i")
+    (damaged.home / "other.duckdb.wal").rename(left)
+    damaged.load(items)
+    assert damaged.raw("select id from own.items") == [(1,)]
+    assert damaged.raw("select 1 from duckdb_tables() where table_name = 't'") == []
 
 
 def test_who_keeps_it_open_leaves_it_to_each_step_to_tell(damaged: Database) -> None:

@@ -58,17 +58,18 @@
             select count(*) as keys, coalesce(bool_or({{ by }} is null), false) as has_null
             from keyed_keys
         ),
-        held as (select count(*) as held_rows from {{ this }}),
+        held as (select count(*) as held_rows from {{ this }})
+        {%- if by_own_key %},
         written as (
             select
-                true
-                {%- for input in by_own_key %},
+                {%- for input in by_own_key %}
                 max(estimated_size) filter (
                     schema_name = '{{ input.schema }}' and table_name = '{{ input.alias }}'
-                ) as {{ adapter.quote(input.name) }}
+                ) as {{ adapter.quote(input.name) }}{{ '' if loop.last else ',' }}
                 {%- endfor %}
             from duckdb_tables() where database_name = current_database()
         )
+        {%- endif %}
         select
             keys,
             keys > {{ declared.most_keys }} * held_rows,
@@ -83,7 +84,7 @@
                 )
             )
             {%- endfor %}
-        from found, held, written
+        from found, held{{ ', written' if by_own_key }}
     {%- endset -%}
     {%- set row = keyed_rows(query)[0] -%}
     {%- set count, is_most, has_null = row[:3] -%}
