@@ -216,17 +216,9 @@ def check_evaluation(asset: dg.AssetKey, check: str, finding: Finding) -> dg.Ass
         asset_key=asset,
         check_name=check,
         passed=finding.passed,
-        severity=_severity(finding),
-        metadata=_metadata(finding),
+        severity=dg.AssetCheckSeverity.ERROR if finding.blocks else dg.AssetCheckSeverity.WARN,
+        metadata={**finding.facts, "problems": "\n".join(finding.problems)},
     )
-
-
-def _severity(finding: Finding) -> dg.AssetCheckSeverity:
-    return dg.AssetCheckSeverity.ERROR if finding.blocks else dg.AssetCheckSeverity.WARN
-
-
-def _metadata(finding: Finding) -> dict[str, int | str]:
-    return {**finding.facts, "problems": "\n".join(finding.problems)}
 
 
 def _told_checks(
@@ -235,17 +227,17 @@ def _told_checks(
     """Those that the run is to tell of, and at once what stops the promotion, of whichever view."""
     for (name, check), finding in findings.items():
         asset = dg.AssetKey([GROUP, name])
-        if dg.AssetCheckKey(asset, check) in context.selected_asset_check_keys:
+        told = check_evaluation(asset, check, finding)
+        if told.asset_check_key in context.selected_asset_check_keys:
             yield dg.AssetCheckResult(
-                check_name=check,
                 asset_key=asset,
-                passed=finding.passed,
-                severity=_severity(finding),
-                metadata=_metadata(finding),
+                check_name=check,
+                passed=told.passed,
+                severity=told.severity,
+                metadata=told.metadata,
             )
         elif finding.blocks and not finding.passed:
-            evaluation = check_evaluation(asset, check, finding)
-            context.instance.report_runless_asset_event(evaluation)
+            context.instance.report_runless_asset_event(told)
 
 
 def _not_loaded(published: Publication, declarations: Declarations) -> Findings:

@@ -15,8 +15,7 @@ import pyarrow as pa
 from serving.catalog import CatalogView, SearchSpec
 from serving.chunking import chunk_text
 from serving.identifiers import quoted
-from serving.lookup_store import INTEGERS
-from serving.values import to_json
+from serving.values import INTEGERS, to_json
 
 _BATCH_ROWS = 1_000
 

@@ -21,8 +21,8 @@ from lancedb.table import Table
 from serving.catalog import CatalogView, IndexInfo
 from serving.documents import Document, filter_kind
 from serving.index_recall import probes_and_recall
-from serving.lookup_store import INTEGERS
 from serving.terms import searchable_terms
+from serving.values import INTEGERS
 from serving.vocabulary import count_words, read_words, write_words
 
 # Exact search of 100,000 vectors takes 167 ms, IVF_FLAT 4.5 ms at recall 1.0; IVF_PQ has 0.33.

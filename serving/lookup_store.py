@@ -22,17 +22,8 @@ from serving.errors import InvalidArgument, PublishError
 from serving.identifiers import quoted
 from serving.row_bytes import unpacked
 from serving.row_json import days_written_alike, row_columns
-from serving.values import to_json
+from serving.values import INTEGERS, to_json
 
-INTEGERS = {
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "BIGINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-}
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
 # The whole row as JSON; no view has a column of this name.
 ROW_COLUMN = "_row"

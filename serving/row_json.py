@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from serving.catalog import CatalogView
 from serving.identifiers import literal, quoted
+from serving.values import EXACT_DIGITS, EXACT_INTEGER, INTEGERS
 
 Write = Callable[[str], str]
 
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
-_EXACT_DIGITS = 15
-_EXACT_INTEGER = 2**53
 # Beyond it Python writes small numbers with an exponent, and a double holds no power of ten.
 _MOST_SCALE = 21
 # Years of four digits; no infinity.
@@ -49,12 +48,12 @@ def _value(kind: str) -> Write | None:
 
 
 def _decimal(precision: int, scale: int) -> Write | None:
-    if precision <= _EXACT_DIGITS:
+    if precision <= EXACT_DIGITS:
         return _number
     # The engine writes no nought before the point where there are only digits behind it.
     if scale == precision or scale > _MOST_SCALE:
         return None
-    least = f"cast(1e{_EXACT_DIGITS - scale} as decimal({precision}, {scale}))"
+    least = f"cast(1e{EXACT_DIGITS - scale} as decimal({precision}, {scale}))"
 
     def write(column: str) -> str:
         return _either(f"abs({column}) < {least}", _number(column), column)
@@ -79,11 +78,13 @@ def _number(column: str) -> str:
 
 
 def _integer(column: str) -> str:
-    return _either(f"{column} between -{_EXACT_INTEGER} and {_EXACT_INTEGER}", column, column)
+    return _either(f"{column} between -{EXACT_INTEGER} and {EXACT_INTEGER}", column, column)
 
 
 def _float(column: str) -> str:
-    return _either(f"isfinite({column})", _number(column), column)
+    # The engine tells the sign of a number that is none.
+    text = f"case when isnan({column}) then 'nan' else {_text(column)} end"
+    return f"case when isfinite({column}) then to_json({_number(column)}) else to_json({text}) end"
 
 
 def _timestamp(column: str) -> str:
@@ -103,10 +104,9 @@ _OF_TIME: Mapping[str, Write] = {
     "TIMESTAMP": _timestamp,
     "TIMESTAMP WITH TIME ZONE": _instant,
 }
-_SMALL = ["TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"]
 _WIDE = ["UBIGINT", "HUGEINT"]
 _VALUES: Mapping[str, Write] = {
-    **dict.fromkeys(["VARCHAR", "BOOLEAN", *_SMALL], _as_it_is),
+    **dict.fromkeys(["VARCHAR", "BOOLEAN", *(INTEGERS - {"BIGINT"})], _as_it_is),
     **dict.fromkeys(["BIGINT", *_WIDE], _integer),
     **dict.fromkeys(["FLOAT", "DOUBLE"], _float),
     "UUID": _text,
@@ -114,7 +114,7 @@ _VALUES: Mapping[str, Write] = {
 }
 # Texts, but for the integers that SQLite has; a number with a fraction is not written alike.
 _KEYS: Mapping[str, Write] = {
-    **dict.fromkeys(["VARCHAR", "BIGINT", *_SMALL], _as_it_is),
+    **dict.fromkeys(["VARCHAR", *INTEGERS], _as_it_is),
     **dict.fromkeys(["UUID", *_WIDE], _text),
     **_OF_TIME,
 }

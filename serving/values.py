@@ -12,8 +12,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-_EXACT_DIGITS = 15
-_EXACT_INTEGER = 2**53
+EXACT_DIGITS = 15
+EXACT_INTEGER = 2**53
+# The types whose every value is a signed integer of 64 bits.
+INTEGERS = frozenset(
+    ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"]
+)
 
 
 def to_json(value: Any) -> Any:
@@ -21,11 +25,11 @@ def to_json(value: Any) -> Any:
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int):
-        return value if -_EXACT_INTEGER <= value <= _EXACT_INTEGER else str(value)
+        return value if -EXACT_INTEGER <= value <= EXACT_INTEGER else str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Decimal):
-        exact = value.is_finite() and len(value.as_tuple().digits) <= _EXACT_DIGITS
+        exact = value.is_finite() and len(value.as_tuple().digits) <= EXACT_DIGITS
         return float(value) if exact else str(value)
     if isinstance(value, datetime):
         return _instant(value)

@@ -35,6 +35,22 @@ def test_what_a_publication_holds_back_is_told_with_the_remedy(
     assert database.raw(f"select id, name, price {LIVE}") == [(1, "a", 5), (500, "b", 6)]
 
 
+def test_a_publication_that_names_the_parts_of_a_table_is_refused_with_the_remedy(
+    database: Database, declare: Declare
+) -> None:
+    database.execute(
+        "create table items (id bigint primary key, name text) partition by range (id)",
+        "create table items_low partition of items for values from (0) to (100)",
+        "create publication grounded_own for table items",
+        "insert into items values (1, 'a')",
+    )
+    with pytest.raises(SourceFailed, match="publish_via_partition_root = true"):
+        database.load(declare(of_items()))
+    database.execute("alter publication grounded_own set (publish_via_partition_root = true)")
+    database.load(declare(of_items()))
+    assert database.raw(f"select id {LIVE}") == [(1,)]
+
+
 def test_a_filter_that_comes_later_stops_the_next_load_and_loses_nothing(
     database: Database, declare: Declare
 ) -> None:

@@ -10,7 +10,7 @@ from small_warehouse import change_warehouse, declarations, publish
 
 from serving import snapshot
 from serving.catalog import CatalogColumn, CatalogView
-from serving.errors import InvalidArgument
+from serving.errors import InvalidArgument, PublishError
 from serving.lookup_store import LookupStore, build_lookup
 from serving.values import to_json
 
@@ -175,6 +175,26 @@ def test_an_instant_looks_as_it_does_in_an_answer_to_sql(
     store = LookupStore(tmp_path / "v.sqlite", view)
     assert store.get("k", list(range(len(instants))), 9) == expected
     store.close()
+
+
+def test_a_file_that_the_engine_cannot_read_rows_of_is_told_without_its_words(
+    tmp_path: Path,
+) -> None:
+    with duckdb.connect(str(tmp_path / "view.duckdb")) as connection:
+        connection.execute("create table v as select 1 as k, 'ann@example.com' as made")
+    columns = {"k": "INTEGER", "made": "DOUBLE"}
+    view = CatalogView(
+        name="v",
+        description="",
+        columns=[CatalogColumn(name=n, type=kind, description="") for n, kind in columns.items()],
+        key="k",
+        lookups=[],
+        data_as_of=None,
+        sources=[],
+    )
+    with pytest.raises(PublishError, match=r"v: its rows .*\(\w+\)$") as told:
+        build_lookup(tmp_path / "view.duckdb", tmp_path / "v.sqlite", view)
+    assert "ann@" not in str(told.value) and told.value.__cause__ is None
 
 
 def test_an_empty_view_is_looked_up_and_finds_nothing(home: Path) -> None:

@@ -1,6 +1,7 @@
 """Rows that the engine writes as JSON are those that Python writes."""
 
 import json
+import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
@@ -20,6 +21,7 @@ UNSIGNED = {"UTINYINT": 8, "USMALLINT": 16, "UINTEGER": 32, "UBIGINT": 64}
 DECIMALS = [(4, 2), (9, 0), (15, 15), (16, 1), (18, 2), (18, 17), (38, 0), (38, 10), (38, 21)]
 # Without a zone, as a TIMESTAMP is.
 FIRST, LAST = datetime.fromisoformat("1000-01-01"), datetime.fromisoformat("9999-12-30 23:59:59")
+SPECIAL = st.sampled_from([math.nan, -math.nan, math.inf, -math.inf, -0.0])
 KATHMANDU = timezone(timedelta(hours=5, minutes=45))
 NO_KEYS = ("BOOLEAN", "DOUBLE", "FLOAT", "DECIMAL")
 
@@ -49,8 +51,8 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
     **{f"DECIMAL({wide},{scale})": decimals(wide, scale) for wide, scale in DECIMALS},
     "VARCHAR": st.text(),
     "BOOLEAN": st.booleans(),
-    "DOUBLE": st.floats(),
-    "FLOAT": st.floats(width=32),
+    "DOUBLE": st.one_of(st.floats(), SPECIAL),
+    "FLOAT": st.one_of(st.floats(width=32), SPECIAL),
     "UUID": st.uuids(),
     "DATE": st.dates(date(1000, 1, 1)),
     "TIMESTAMP": st.datetimes(FIRST, LAST),
