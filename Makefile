@@ -30,7 +30,7 @@ lint: .venv/ready ## Ruff and mypy alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready ## Measure, in up to half an hour. One alone: ONLY=load; the largest sizes: FULL=1
+bench: .venv/ready ## Measure, in 20 minutes. One alone: ONLY=lookup, of ONLY=list; the largest sizes: FULL=1
 	$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(FULL),--full)
 
 setup: .venv/ready ## Create .venv from the lock

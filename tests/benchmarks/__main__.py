@@ -26,35 +26,77 @@ MEASURED_WITH = ("duckdb", "dlt", "dbt-core", "dagster", "lancedb", "pyarrow", "
 class Bench:
     """A module and what it is given: in the suite as a rule, and at the largest sizes."""
 
+    says: str
     module: str
     quick: Sequence[str] = ()
     full: Sequence[str] = ()
 
 
+def _part(says: str, module: str, part: str, *full: str) -> Bench:
+    """One of the parts of a module."""
+    return Bench(says, module, quick=("--part", part), full=("--part", part, *full))
+
+
 BENCHES: Mapping[str, Bench] = {
-    "ingestion": Bench("ingestion", quick=("--peers",), full=("--peers", "--full")),
-    "leak_scan": Bench("leak_scan", quick=("--values", "100000", "--megabytes", "100")),
-    "privacy": Bench("privacy", quick=("--texts", "100000", "--people", "10000")),
-    "search": Bench("search"),
-    "search_speed": Bench("search_speed", quick=("--documents", "20000", "--embedded", "2000")),
-    "audit": Bench("audit"),
-    "serving": Bench("serving"),
-    "load": Bench("load", quick=("--seconds", "20"), full=("--real-runs", "--followed")),
-    "mcp": Bench("mcp"),
-    "http": Bench("http"),
-    "cycles": Bench("cycles", full=("--rows", "10000", "100000", "1000000", "10000000")),
-    "memory": Bench("cycles", quick=("--cycles", "100"), full=("--cycles", "10000")),
-    "following": Bench("following", quick=("--commits", "100")),
-    "publishing": Bench("publishing", full=("--rows", "100000", "1000000", "10000000")),
+    "ingestion": _part("first and second loads, log capture", "ingestion", "ours"),
+    "first_load": _part("a first load beside other programs", "ingestion", "peers", "--full"),
+    "leak_scan": Bench(
+        "the scan beside grep", "leak_scan", quick=("--values", "100000", "--megabytes", "100")
+    ),
+    "privacy": Bench(
+        "masks and redaction", "privacy", quick=("--texts", "100000", "--people", "10000")
+    ),
+    "search": Bench("what search finds", "search"),
+    "search_speed": Bench(
+        "how fast it finds and embeds",
+        "search_speed",
+        quick=("--documents", "20000", "--embedded", "2000"),
+    ),
+    "audit": Bench("the audit log", "audit"),
+    "lookup": _part("rows by key beside Redis, LMDB, SQLite", "serving", "lookup"),
+    "sql": _part("a statement beside bare DuckDB", "serving", "sql"),
+    "neighbours": _part("an agent beside one that drops bombs", "serving", "neighbours"),
+    "load": Bench(
+        "a thousand agents while snapshots change",
+        "load",
+        quick=("--seconds", "20"),
+        full=("--real-runs", "--followed"),
+    ),
+    "mcp": Bench("MCP beside an empty tool", "mcp"),
+    "http": Bench("HTTP beside an empty endpoint", "http"),
+    "cycles": Bench(
+        "a run against the rows of its table",
+        "cycles",
+        full=("--rows", "10000", "100000", "1000000", "10000000"),
+    ),
+    "memory": Bench(
+        "memory over many cycles",
+        "cycles",
+        quick=("--cycles", "100"),
+        full=("--cycles", "10000"),
+    ),
+    "following": Bench("commit to answer", "following"),
+    "publishing": Bench(
+        "a publish step by step", "publishing", full=("--rows", "100000", "1000000", "10000000")
+    ),
 }
 
 
 def main() -> int:
     """Run what was asked for; exit status 1 where one of them did not end well."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=sorted(BENCHES), help="this one alone")
-    parser.add_argument("--full", action="store_true", help="the largest sizes, and other programs")
+    width = max(map(len, BENCHES))
+    names = "\n".join(f"  {name:<{width}}  {one.says}" for name, one in BENCHES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=names,
+    )
+    parser.add_argument("--only", metavar="NAME", help="this one alone, of the names below")
+    parser.add_argument("--full", action="store_true", help="the largest sizes")
     arguments = parser.parse_args()
+    if arguments.only and arguments.only not in BENCHES:
+        parser.error(f"there is no benchmark {arguments.only}; there are\n{names}")
     FOLDER.mkdir(parents=True, exist_ok=True)
     _tell_machine()
     chosen = [arguments.only] if arguments.only else list(BENCHES)

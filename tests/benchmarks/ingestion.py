@@ -1,8 +1,8 @@
 """Extract and load from PostgreSQL beside its limit, a binary COPY to nothing, in the same run.
 
-``python -m tests.benchmarks.ingestion [--rows 1000000] [--runs 5] [--peers] [--full]``; the servers
-are its own. ``--peers`` loads the same rows by other programs in turn with ours, in four
-minutes more; ``--full`` lets the slowest of them load all rows too, each in every turn.
+``python -m tests.benchmarks.ingestion [--rows 1000000] [--runs 5] [--part peers] [--full]``; the
+server is its own. The part ``peers`` loads the rows by other programs in turn with ours; ``--full``
+lets the slowest of them load all rows too, each in every turn.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("data/bench/latest.jsonl"))
-    parser.add_argument("--peers", action="store_true", help="measure other programs too")
+    parser.add_argument("--part", choices=["ours", "peers"], help="this part alone")
     parser.add_argument("--full", action="store_true", help="the slowest of them with all rows")
     options = parser.parse_args()
     sys.stdout.write(f"load average before: {os.getloadavg()[0]:.1f} of {os.cpu_count()} cores\n")
@@ -49,8 +49,11 @@ def main() -> None:
         server = Postgres(folder)
         server.start()
         try:
-            figures = measured(server, options.rows, options.runs)
-            if options.peers:
+            fill(server.url(), options.rows)
+            figures = []
+            if options.part != "peers":
+                figures += measured(server.url(), options.rows, options.runs)
+            if options.part != "ours":
                 first = functools.partial(first_seconds, declared("cursor"))
                 given = server.url(), options.rows, options.runs, first
                 figures += peers(*given, is_full=options.full)
@@ -59,15 +62,18 @@ def main() -> None:
             server.stop()
 
 
-def measured(server: Postgres, rows: int, runs: int) -> list[Figure]:
-    """Return every figure; each run loads into a home of its own."""
-    url = server.url()
+def fill(url: str, rows: int) -> None:
+    """Make the table, and let the source ``items`` find it."""
     os.environ["SOURCES__ITEMS__URL"] = url
     with psycopg.connect(url, autocommit=True) as live:
         live.execute(psycopg.sql.SQL(CREATE.replace("%(rows)s", str(rows))))
         live.execute("alter table items add primary key (id)")
         live.execute("create index on items (changed_at)")
         live.execute("vacuum analyze items")
+
+
+def measured(url: str, rows: int, runs: int) -> list[Figure]:
+    """Return our own figures, beside the limit; each run loads into a home of its own."""
     cursor, log = declared("cursor"), declared("log")
     copies, firsts, captures = [], [], []
     log_firsts: list[float] = []

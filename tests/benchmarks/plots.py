@@ -55,7 +55,8 @@ def _runs(axes: Axes, figures: Sequence[Figure]) -> bool:
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("rows of the table")
     axes.set_ylabel("seconds")
-    axes.legend(frameon=False)
+    if lines:
+        axes.legend(frameon=False)
     return bool(lines)
 
 

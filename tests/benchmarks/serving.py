@@ -1,8 +1,9 @@
 """Lookups and SQL in process, envelope and audit included, beside bare stores and Redis.
 
-``python -m tests.benchmarks.serving [--rows 200000]``; Redis is Debian's redis-server on loopback,
-LMDB the package ``lmdb``, installed for the time of the run: each is left out, and told, where it
-is not to be had. Redis is asked by its bare protocol, without the time that a client library takes.
+``python -m tests.benchmarks.serving [--rows 200000] [--part lookup]``; Redis is Debian's
+redis-server on loopback, LMDB the package ``lmdb``, installed for the time of the run: each is left
+out, and told, where it is not to be had. Redis is asked by its bare protocol, without the time that
+a client library takes.
 """
 
 import argparse
@@ -19,8 +20,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,14 @@ def main() -> None:
     """Measure and print; the figures go to ``data/bench/latest.jsonl``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--part", choices=list(PARTS), help="this part alone")
     parser.add_argument("--out", type=Path, default=Path("data/bench/latest.jsonl"))
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="grounded-") as folder, ExitStack() as stack:
+    parts = [PARTS[options.part]] if options.part else list(PARTS.values())
+    with tempfile.TemporaryDirectory(prefix="grounded-") as folder:
         home = Path(folder)
         write(home, options.rows)
-        agent = stack.enter_context(connect(home, "one"))
-        figures = [*lookups(agent, home, options.rows), *statements(agent, home)]
-        figures += neighbours(home)
+        figures = [figure for part in parts for figure in part(home, options.rows)]
     publish(figures, options.out)
 
 
@@ -99,8 +100,13 @@ def write(home: Path, rows: int) -> None:
     )
 
 
-def lookups(agent: Agent, home: Path, rows: int) -> list[Figure]:
+def lookups(home: Path, rows: int) -> list[Figure]:
     """One row by key, at random, and a thousand in one call."""
+    with connect(home, "one") as agent:
+        return _lookups(agent, home, rows)
+
+
+def _lookups(agent: Agent, home: Path, rows: int) -> list[Figure]:
     dice = random.Random(1)
     keys = [dice.randrange(rows) for _ in range(CALLS)]
 
@@ -120,11 +126,11 @@ def lookups(agent: Agent, home: Path, rows: int) -> list[Figure]:
     return figures
 
 
-def statements(agent: Agent, home: Path) -> list[Figure]:
+def statements(home: Path, rows: int) -> list[Figure]:
     """The same statement through the sandbox and in a bare engine; none comes from the cache."""
     (path,) = (home / "published").glob("*/**/agent_orders*.duckdb")
     numbers = list(range(100))
-    with duckdb.connect(str(path), read_only=True) as bare:
+    with connect(home, "one") as agent, duckdb.connect(str(path), read_only=True) as bare:
 
         def ours(number: int) -> None:
             assert agent.sql(SQL.format(number)).success
@@ -143,7 +149,7 @@ def statements(agent: Agent, home: Path) -> list[Figure]:
     ]
 
 
-def neighbours(home: Path) -> list[Figure]:
+def neighbours(home: Path, rows: int) -> list[Figure]:
     """An agent's statements alone and beside an agent that drops bombs; a bomber's next one."""
     gateway = Gateway(home)
     one, bomber = (Agent(gateway, name, surface="python") for name in ("two", "bomber"))
@@ -177,6 +183,13 @@ def neighbours(home: Path) -> list[Figure]:
         median(bench, "beside bombs", "p95", [_at(beside, 0.95)], "ms"),
         median(bench, "the bomber's next statement", "slowest", [max(after)], "ms"),
     ]
+
+
+PARTS: Mapping[str, Callable[[Path, int], list[Figure]]] = {
+    "lookup": lookups,
+    "sql": statements,
+    "neighbours": neighbours,
+}
 
 
 def timed(bench: str, subject: str, ask: Callable[[int], object], keys: list[int]) -> list[Figure]:
