@@ -13,6 +13,9 @@ from ingestion.errors import WarehouseBusy, WarehouseDamaged
 WAIT_S = 900.0
 _ASK_AGAIN_S = 1.0
 _GIVE_WAY_S = 2.0
+# An engine that stays open takes 0.2 MB more with each cycle, all of which closing it gives back; the
+# cycle after that takes 0.3 s longer.
+_ONE_ENGINE = 100
 # The warehouses that this process keeps open, with its right to write, and the engine of each.
 _KEPT: dict[Path, duckdb.DuckDBPyConnection] = {}
 
@@ -69,6 +72,7 @@ class KeptOpen:
         self._path = warehouse_path(home).resolve()
         self._lock: FileLock | None = None
         self._engine: duckdb.DuckDBPyConnection | None = None
+        self._cycles = 0
 
     def take(self) -> None:
         """Open it for all steps until ``let_go``; where another has it, each step waits itself."""
@@ -83,7 +87,7 @@ class KeptOpen:
         except duckdb.Error:
             lock.release()
             return
-        self._lock = lock
+        self._lock, self._cycles = lock, 0
         _KEPT[self._path] = self._engine
 
     def let_go(self) -> None:
@@ -97,9 +101,10 @@ class KeptOpen:
         self._lock = None
 
     def give_way(self) -> None:
-        """Let go where another process waits, and let it go first."""
+        """Let go where another process waits, and let it go first; else once in a while."""
         wanted = _wanted(self._path)
-        if self._engine is None or not wanted.exists():
+        self._cycles += 1
+        if self._engine is None or not (wanted.exists() or self._cycles >= _ONE_ENGINE):
             return
         self.let_go()
         until = time.monotonic() + _GIVE_WAY_S

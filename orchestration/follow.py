@@ -30,7 +30,7 @@ _LAST_RETRY_S = 60.0
 _QUIET_PUBLISH_S = 30.0
 _REST_S = 0.05
 # What a process may take beyond what it took after its first run in full: half of it and this. It
-# grows by about 35 MB in 100 cycles, and the engine takes its tables into memory bit by bit.
+# grows by about 5 MB in 100 cycles, and the engine takes its tables into memory bit by bit.
 _MAY_GROW = 512 << 20
 
 

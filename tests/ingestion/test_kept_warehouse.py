@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from ingestion.errors import WarehouseBusy
-from ingestion.warehouse import KeptOpen, reading, warehouse_path, writing
+from ingestion.warehouse import KeptOpen, kept_engine, reading, warehouse_path, writing
 
 WRITER = """
 import sys
@@ -95,6 +95,22 @@ def test_who_does_not_give_way_keeps_others_out(kept: KeptOpen, tmp_path: Path) 
     )
     assert WarehouseBusy.__name__ in done.stderr
     assert seen(tmp_path) == []
+
+
+def test_an_engine_that_has_been_open_for_long_is_let_go_and_another_one_taken(
+    kept: KeptOpen, tmp_path: Path
+) -> None:
+    path = warehouse_path(tmp_path).resolve()
+    for _ in range(2):
+        engine = kept_engine(path)
+        kept.give_way()
+        assert engine is not None and kept_engine(path) is engine
+        for _ in range(1_000):
+            kept.give_way()
+            if kept_engine(path) is None:
+                break
+        kept.take()
+        assert kept_engine(path) not in (None, engine)
 
 
 def test_a_word_that_a_dead_process_left_is_taken_away(kept: KeptOpen, tmp_path: Path) -> None:
