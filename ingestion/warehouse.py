@@ -13,8 +13,8 @@ from ingestion.errors import WarehouseBusy, WarehouseDamaged
 WAIT_S = 900.0
 _ASK_AGAIN_S = 1.0
 _GIVE_WAY_S = 2.0
-# An engine that stays open takes 0.2 MB more with each cycle, all of which closing it gives back; the
-# cycle after that takes 0.3 s longer.
+# An engine that stays open takes 0.2 MB more with each cycle, all of which closing it gives back;
+# the cycle after that takes 0.3 s longer.
 _ONE_ENGINE = 100
 # The warehouses that this process keeps open, with its right to write, and the engine of each.
 _KEPT: dict[Path, duckdb.DuckDBPyConnection] = {}
