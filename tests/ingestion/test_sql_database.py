@@ -229,3 +229,17 @@ def test_a_failed_load_leaves_no_rows_outside_the_warehouse(
         database.load(spec)
     left = [path for path in (database.home / "dlt" / "own").rglob("*") if path.is_file()]
     assert left == []
+
+
+def test_loads_that_go_well_leave_no_more_files_however_many_they_are(
+    database: Database, declare: Declare
+) -> None:
+    database.execute(CREATE, "insert into items values (1, 'a')")
+    spec = declare(ITEMS)
+    database.load(spec)
+    working = database.home / "dlt" / "own"
+    left = sorted(working.rglob("*"))
+    for _ in range(2):
+        database.execute("update items set name = name || 'a', changed_at = now()")
+        database.load(spec)
+        assert sorted(working.rglob("*")) == left
