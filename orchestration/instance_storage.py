@@ -27,6 +27,7 @@ from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData, serialize_value
 
+_CHECK_EVENTS = [event.value for event in ASSET_CHECK_EVENTS]
 # Statements that are composed once; which columns they set is told by what they are given.
 _CHECKS = AssetCheckExecutionsTable
 _EVENT = SqlEventLogStorageTable.insert()
@@ -38,6 +39,12 @@ _PLANNED_CHECK = _CHECKS.update().where(
     _CHECKS.c.check_name == sa.bindparam("of_check"),
     _CHECKS.c.run_id == sa.bindparam("of_run"),
     _CHECKS.c.partition.is_(None),
+)
+_LATER = _CHECKS.alias("later")
+_TOLD_AGAIN = sa.exists().where(
+    _LATER.c.asset_key == _CHECKS.c.asset_key,
+    _LATER.c.check_name == _CHECKS.c.check_name,
+    _LATER.c.id > _CHECKS.c.id,
 )
 
 
@@ -107,6 +114,19 @@ class KeptSqliteEventLogStorage(_KeptConnections, ConsolidatedSqliteEventLogStor
         """Store all of them or none."""
         with self._transaction():
             super().store_event_batch(events)
+
+    def delete_events_for_run(self, conn: sa.Connection, run_id: str) -> None:
+        """Delete what a run told; of checks, which Dagster would keep, what a later run told again.
+
+        They have no index by run: most runs make none, and are seen by their events to make none.
+        """
+        events = SqlEventLogStorageTable.c
+        checked = sa.select(events.id).where(
+            events.run_id == run_id, events.dagster_event_type.in_(_CHECK_EVENTS)
+        )
+        if conn.execute(checked.limit(1)).first() is not None:
+            conn.execute(_CHECKS.delete().where(_CHECKS.c.run_id == run_id, _TOLD_AGAIN))
+        super().delete_events_for_run(conn, run_id)
 
     def _store_asset_event(self, conn: sa.Connection, event: EventLogEntry, event_id: int) -> None:
         told = event.dagster_event

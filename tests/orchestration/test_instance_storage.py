@@ -128,3 +128,19 @@ def test_what_is_stored_is_what_dagsters_own_storage_stores_of_the_same_events(
         stored = rows_of(theirs)
         assert len(stored["asset_check_executions"]) == 7 and len(stored["asset_keys"]) == 3
         assert rows_of(ours) == stored
+
+
+def test_a_deleted_run_leaves_of_its_checks_what_no_later_run_told(home: Path) -> None:
+    with open_instance(home) as instance:
+        runs = [dg.materialize([made], instance=instance).run_id for _ in range(3)]
+        check = dg.AssetCheckKey(dg.AssetKey("made"), "holds")
+
+        def told() -> list[str]:
+            storage = instance.event_log_storage
+            return [one.run_id for one in storage.get_asset_check_execution_history(check, 9)]
+
+        assert told() == runs[::-1]
+        instance.delete_run(runs[1])
+        assert told() == [runs[2], runs[0]]
+        instance.delete_run(runs[2])
+        assert told() == [runs[2], runs[0]] and not instance.all_logs(runs[2])
