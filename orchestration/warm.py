@@ -123,11 +123,15 @@ class Warm:
     def follow(self, tables: Collection[str]) -> Ended:
         """Bring what is made of these raw tables (``source/table``) up to date, and publish.
 
-        What has been loaded for the first time has no models yet: those are built in full.
+        What has been loaded for the first time has no models yet: those are built before.
         """
         assert self._kept is not None, "nothing is kept before a run in full"
-        if self._missing.intersection(tables):
-            return self.run_in_full()
+        if first := self._missing.intersection(tables):
+            built = self._build_first(first)
+            if built.failures:
+                return built
+            if self.has_changed:
+                return self.run_in_full()
         self._warehouse.take()
         raw = dg.AssetSelection.keys(*tables)
         made = raw.downstream() - raw
@@ -146,6 +150,21 @@ class Warm:
             tags={LOADED: names} if self._are_loads_whole and names else {},
         )
         self._are_loads_whole |= not ended.failures
+        return ended
+
+    def _build_first(self, tables: Collection[str]) -> Ended:
+        """Build what is made of raw tables that no model has read, with its tests, and keep it.
+
+        A run in full would build, publish and search all that is there: 40 s for 1,000,000 rows.
+        """
+        self.rest()
+        raw = dg.AssetSelection.keys(*tables)
+        made = (raw.downstream() - raw) & dg.AssetSelection.groups(*_OF_DBT)
+        ended = self._run(self._definitions(), made, with_checks=True)
+        if not ended.failures:
+            self._jobs.clear()
+            self._kept = self._keep()
+            self._next_look = 0.0
         return ended
 
     @property
