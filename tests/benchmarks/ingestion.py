@@ -50,14 +50,18 @@ def main() -> None:
         server.start()
         try:
             fill(server.url(), options.rows)
-            figures = []
+            figures: list[Figure] = []
+            failed: list[str] = []
             if options.part != "peers":
                 figures += measured(server.url(), options.rows, options.runs)
             if options.part != "ours":
                 first = functools.partial(first_seconds, declared("cursor"))
                 given = server.url(), options.rows, options.runs, first
-                figures += peers(*given, is_full=options.full)
+                beside, failed = peers(*given, is_full=options.full)
+                figures += beside
             publish(figures, options.out)
+            if failed:
+                sys.exit(f"installed and not measured: {', '.join(failed)}")
         finally:
             server.stop()
 

@@ -49,12 +49,16 @@ class Peer:
 
 def peers(
     url: str, rows: int, runs: int, ours: Callable[[], float], *, is_full: bool
-) -> list[Figure]:
-    """Return the seconds of each and the ratio of the best to ours, which is measured in turn."""
+) -> tuple[list[Figure], list[str]]:
+    """Return the seconds of each and the ratio of the best to ours, which is measured in turn.
+
+    And the names of those that are installed and do not load: without one the best may be another.
+    """
     bench = f"first load of {rows:,} rows beside others"
     few = rows if is_full else rows // FEWER
     _make_tables(url, few)
     own: list[float] = []
+    failed: list[str] = []
     with installed(_tell) as programs:
         fast, slow = _peers(url, programs, rows), _by_row(url, programs, few)
         for _ in range(runs):
@@ -62,14 +66,16 @@ def peers(
             turn = fast if is_full or len(own) == 1 else _candidates(fast)
             lost = [peer for peer in turn if not peer.is_measured()]
             fast = [peer for peer in fast if peer not in lost]
-        slow = [peer for peer in slow if peer.is_measured()]
+            failed += [peer.name for peer in lost]
+        measured = [peer for peer in slow if peer.is_measured()]
+        failed += [peer.name for peer in slow if peer not in measured]
     figures = [median(bench, "grounded", "seconds", own, "s")]
     figures += [median(bench, peer.name, "seconds", peer.seconds, "s") for peer in fast]
     figures += [_ratio(bench, own, fast)] if fast else []
-    for peer in slow:
+    for peer in measured:
         rates = [few / taken for taken in peer.seconds]
         figures.append(median(bench, f"{peer.name}, {few:,} rows", "rows", rates, "1/s"))
-    return figures
+    return figures, failed
 
 
 def _candidates(others: Sequence[Peer]) -> list[Peer]:

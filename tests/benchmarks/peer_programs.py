@@ -60,7 +60,8 @@ class Program:
         """Seconds of a load in a warm process; Absent where not all rows came."""
         with tempfile.TemporaryDirectory() as home:
             out = f"{home}/peer.duckdb"
-            arguments = ["python", str(SCRIPT), self.name, backend, url, table, out]
+            # Isolated: beside the script lie modules that are named as those of the library.
+            arguments = ["python", "-I", str(SCRIPT), self.name, backend, url, table, out]
             taken = float(self.run(arguments, home))
             with duckdb.connect(out, read_only=True) as loaded:
                 _refuse_fewer(loaded, f"loaded.{table}", rows)
