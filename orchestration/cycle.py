@@ -26,6 +26,7 @@ class Cycle:
     def __init__(self) -> None:
         self._values: KeptValues | None = None
         self._published: str | None = None
+        self._searched_for: frozenset[str] = frozenset()
         # What the last snapshot was proven by.
         self.proof: Proof | None = None
 
@@ -63,6 +64,13 @@ class Cycle:
             self._values = KeptValues(declarations, keys)
         return self._values.read(warehouse, declarations, hold)
 
-    def promoted(self, snapshot_id: str, proof: Proof) -> None:
-        """Build on this snapshot from now on."""
-        self._published, self.proof = snapshot_id, proof
+    def was_searched_for(self, values: SearchSet) -> bool:
+        """Whether the last snapshot was searched for values of each column that there are now.
+
+        The people of a source that is loaded for the first time may stand in any other's texts.
+        """
+        return values.origins <= self._searched_for
+
+    def promoted(self, snapshot_id: str, proof: Proof, values: SearchSet) -> None:
+        """Build on this snapshot, which was searched for these values, from now on."""
+        self._published, self.proof, self._searched_for = snapshot_id, proof, values.origins

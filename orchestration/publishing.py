@@ -90,7 +90,8 @@ def publish(
     and the personal values are copied out of it.
 
     A ``cycle`` is kept by a process that publishes again and again: what its last snapshot was
-    found to be is not read again, and of the personal values those of new loads alone are read.
+    found to be is not read again, and of the personal values those of new loads alone are read;
+    where these are the first of a column, all is searched.
     ``in_full`` reads all the same, and tidies what many small publishes left, as a publish without
     a cycle does.
 
@@ -170,7 +171,8 @@ def _publish(
         catalog, folder = snapshot.verify(candidate, known), candidate.folder
         findings = first | _of_views(catalog, available, raw)
         findings["search_index", RECALL] = recall_low(catalog)
-        leaks = scan([snapshot_target(folder, catalog, searched=known)], values)
+        searched = known if cycle.was_searched_for(values) else None
+        leaks = scan([snapshot_target(folder, catalog, searched=searched)], values)
         findings["snapshot", NO_PERSONAL_DATA] = leaks_found(leaks)
         missing = sorted(set(declarations.views) - set(available.views))
         publication = Publication(catalog, folder, findings, missing, [])
@@ -181,7 +183,7 @@ def _publish(
     except BaseException:
         snapshot.discard(candidate)
         raise
-    cycle.promoted(catalog.snapshot_id, proof)
+    cycle.promoted(catalog.snapshot_id, proof, values)
     expired = snapshot.expire(home, KEEP_SNAPSHOTS, spacing=spacing)
     folder = snapshot.open_snapshot(home, catalog.snapshot_id)[0]
     return Publication(catalog, folder, findings, missing, expired)

@@ -64,6 +64,11 @@ class SearchSet:
     def __len__(self) -> int:
         return sum(len(column.texts) for column in self.columns)
 
+    @property
+    def origins(self) -> frozenset[str]:
+        """The columns (``source.table.column``) of which it has any value."""
+        return frozenset(column.origin for column in self.columns if column.texts)
+
     def __getstate__(self) -> dict[str, object]:
         """A copy in another process has no warehouse: it tells nothing but what it found."""
         return vars(self) | {"warehouse": None}

@@ -27,6 +27,7 @@ def declared() -> Declarations:
     columns = {
         "id": SourceColumn(name="id", privacy="identifier"),
         "full_name": SourceColumn(name="full_name", privacy="name"),
+        "nickname": SourceColumn(name="nickname", privacy="name"),
     }
     people = DeclaredSource(source="shop", table="people", file="_shop.yml", columns=columns)
     masks = {"pseudonym": DeclaredMask(method="pseudonym", hides=["identifier", "name"])}
@@ -147,6 +148,23 @@ def test_a_in_full_finds_what_a_new_value_makes_of_an_old_text(model: KeyedModel
     assert publish(model.home, cycle).blocking == []
     told = " ".join(publish(model.home, cycle, in_full=True).blocking)
     assert f"views/{VIEW}.duckdb: {VIEW}.body holds name in 100" in told
+
+
+def test_the_first_values_of_a_column_are_looked_for_in_old_texts_too_at_each_attempt(
+    model: KeyedModel,
+) -> None:
+    cycle = Cycle()
+    change_warehouse(model.home, "alter table shop.people add column nickname varchar")
+    publish(model.home, cycle)
+    change_warehouse(
+        model.home,
+        f"insert into shop.people values (2, null, '17001.1', '{NEW}')",
+        "insert into shop._dlt_loads values ('17001.1')",
+    )
+    for _ in range(2):
+        say(model, "nobody")
+        told = " ".join(publish(model.home, cycle).blocking)
+        assert f"views/{VIEW}.duckdb: {VIEW}.body holds name in 100" in told
 
 
 @pytest.mark.parametrize("why", ["another process published", "it failed", "it was restarted"])
