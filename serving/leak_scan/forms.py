@@ -20,6 +20,14 @@ _BOUNDARY = frozenset(SEPARATORS + CELL)
 _ESCAPES = b"nrtbf"
 _PHONE_GAP = re.compile(rb"[ ()./+\-]*")
 _BEFORE_PHONE = 16
+# The digits of an instant run on as a number's do: 2026-12-26 23 is one in Washington, and of a
+# million numbers a hundred end as the seconds of some of a million instants, 30.000123+00. In bytes
+# instants stand side by side, so that each may begin within what could be the last one's zone.
+_INSTANT = re.compile(
+    rb"(?=([0-9]{4}-[0-9]{2}-[0-9]{2}[ t][0-9]{2}:[0-9]{2}"
+    rb"(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[+-][0-9]{2}(?::?[0-9]{2})?)?))"
+)
+_LONGEST_INSTANT = 40
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 
@@ -112,7 +120,7 @@ def _begins_after(text: bytes, end: int) -> bool:
 
 def _is_phone(number: bytes, text: bytes, start: int, end: int) -> bool:
     """Tell whether the digits that end here are this number's, however far back they begin."""
-    if text[end : end + 1].isdigit():
+    if text[end : end + 1].isdigit() or _is_in_an_instant(text, start, end):
         return False
     before = text[max(0, start - _BEFORE_PHONE) : start]
     window = before + text[start:end]
@@ -134,6 +142,15 @@ def _is_phone(number: bytes, text: bytes, start: int, end: int) -> bool:
         if _same_number(number, digits(written.replace(b"(0)", b"")), is_bare=is_bare):
             return True
     return False
+
+
+def _is_in_an_instant(text: bytes, start: int, end: int) -> bool:
+    begin = max(0, start - _LONGEST_INSTANT)
+    around = text[begin : end + _LONGEST_INSTANT]
+    return any(
+        begin + found.start(1) <= start and end <= begin + found.end(1)
+        for found in _INSTANT.finditer(around)
+    )
 
 
 def _same_number(number: bytes, written: bytes, *, is_bare: bool) -> bool:

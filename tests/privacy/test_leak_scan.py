@@ -301,6 +301,45 @@ def test_what_only_contains_a_values_letters_is_not_a_hit(tmp_path: Path, text: 
     assert found(path).is_clean
 
 
+CALLABLE = of(
+    [
+        ("shop.customers.phone", "phone", "+49 30 00012300"),
+        ("shop.customers.phone", "phone", "(202) 612-2623"),
+    ]
+)
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "varchar"])
+def test_the_digits_of_an_instant_are_nobodys_number(tmp_path: Path, kind: str) -> None:
+    instants = ["2026-11-26 23:25:30.000123+00", "2026-12-26 23:59:59.999999+00"]
+    assert found(cells(tmp_path / "t.duckdb", kind, instants), CALLABLE).is_clean
+    texts = [
+        *instants,
+        "2026-12-26T23:00Z",
+        "2026-12-26 23:25:01",
+        "2026-11-26 23:25:30.000123+0000",
+    ]
+    lines = tmp_path / "a.log"
+    lines.write_text("\n".join(f"INFO {text} done" for text in texts), encoding="utf-8")
+    assert found(lines, CALLABLE).is_clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-12-26 23:25 202-612-2623",
+        "2026-12-26 202-612-2623",
+        "2026-11-26 23:25 +493000012300",
+        "23:25:30.000123+00",
+        "2026-12-26 23 calls",
+    ],
+)
+def test_a_number_beside_a_date_or_a_time_is_found(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.log"
+    path.write_text(text, encoding="utf-8")
+    assert classes(found(path, CALLABLE)) == {"phone"}
+
+
 def cells(path: Path, kind: str, values: list[str]) -> Path:
     with duckdb.connect(str(path)) as connection:
         connection.execute(f"create table t (c {kind})")
