@@ -26,13 +26,17 @@ class MariaDb:
 
     def start(self) -> None:
         """Make the data folder, start, and return when it answers."""
-        data, ready = self._folder / "data", self._folder / "init.sql"
+        ready, temporary = self._folder / "init.sql", self._folder / "tmp"
         install, server = program("mariadb-install-db"), program("mariadbd")
         assert install is not None and server is not None
         user = self._folder.owner()
+        temporary.mkdir()
+        shutil.chown(temporary, user)
+        # In a shared folder one that starts removes the temporary tables of another.
+        own = ["--no-defaults", f"--datadir={self._folder / 'data'}", f"--tmpdir={temporary}",
+               f"--user={user}"]  # fmt: skip
         made = subprocess.run(
-            [install, "--no-defaults", f"--datadir={data}", f"--user={user}", "--skip-test-db",
-             "--auth-root-authentication-method=normal"],
+            [install, *own, "--skip-test-db", "--auth-root-authentication-method=normal"],
             check=False, capture_output=True, text=True,
         )  # fmt: skip
         assert made.returncode == 0, f"{made.stdout[-2_000:]}{made.stderr[-2_000:]}"
@@ -42,8 +46,7 @@ class MariaDb:
             encoding="utf-8",
         )
         self._process = subprocess.Popen(
-            [server, "--no-defaults", f"--datadir={data}", f"--user={user}",
-             f"--socket={self._folder / 'socket'}", "--bind-address=127.0.0.1",
+            [server, *own, f"--socket={self._folder / 'socket'}", "--bind-address=127.0.0.1",
              f"--port={self._port}", f"--init-file={ready}", "--max-allowed-packet=64M",
              f"--pid-file={self._folder / 'pid'}", "--innodb-log-file-size=256M",
              "--character-set-server=utf8mb4", "--default-time-zone=+05:00"],
