@@ -5,9 +5,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from ingestion.demo import down, up
 from ingestion.demo.state import Layout, free_ports, load, save
 from tests.servers import server_folder
+
+_CHANGED = ("GROUNDED_HOME", "DAGSTER_HOME", "DBT_ENV_SECRET_PRIVACY_KEY", "ERASURE__KEY")
+
+
+@contextmanager
+def environment_put_back() -> Iterator[pytest.MonkeyPatch]:
+    """Give back what a run sets in the environment of its process."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _CHANGED:
+            patch.setenv(name, "")
+        patch.delenv("GROUNDED_PRIVACY_KEY", raising=False)
+        yield patch
 
 
 def copy_home(home: Path, to: Path) -> None:

@@ -92,9 +92,12 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=names,
     )
-    parser.add_argument("--only", metavar="NAME", help="this one alone, of the names below")
+    parser.add_argument("--only", metavar="NAME", help="this one alone; list: tell all")
     parser.add_argument("--full", action="store_true", help="the largest sizes")
     arguments = parser.parse_args()
+    if arguments.only == "list":
+        sys.stdout.write(f"{names}\n")
+        return 0
     if arguments.only and arguments.only not in BENCHES:
         parser.error(f"there is no benchmark {arguments.only}; there are\n{names}")
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """A source that a follower loads for the first time, beside those that it follows already."""
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from orchestration import warm
 from orchestration.cli.following import Problems
 from orchestration.resources import prepare_environment, read_settings
 from orchestration.run import open_instance
@@ -14,7 +16,7 @@ from orchestration.warm import Ended, Warm
 from serving import connect
 from serving.snapshot_store import current
 from tests.follow.commands import change
-from tests.homes import home_of
+from tests.homes import environment_put_back, home_of
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -26,10 +28,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def home(first_run: Path) -> Iterator[Path]:
     """A home with upstreams of its own of which nothing was loaded."""
-    with pytest.MonkeyPatch.context() as patched, home_of(first_run) as folder:
-        for name in ("GROUNDED_HOME", "DAGSTER_HOME", "DBT_ENV_SECRET_PRIVACY_KEY", "ERASURE__KEY"):
-            patched.setenv(name, "")
-        patched.delenv("GROUNDED_PRIVACY_KEY", raising=False)
+    with environment_put_back(), home_of(first_run) as folder:
         for name in ("dlt", "dbt", "published"):
             shutil.rmtree(folder / name)
         (folder / "warehouse.duckdb").unlink()
@@ -97,3 +96,15 @@ def test_what_it_holds_is_followed_from_then_on(home: Path, follower: Warm) -> N
     with connect(home, "support_agent") as agent:
         (order,) = agent.lookup("agent_orders", "order_id", 7).rows
     assert order["channel"] == "pigeon"
+
+
+def test_where_the_project_changed_meanwhile_all_is_built(
+    home: Path, instance: dg.DagsterInstance, follower: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = last_built(instance, "fct_orders")
+    # The calls above are its own log's first.
+    loaded = follower.load(["audit"])
+    assert loaded.failures == []
+    monkeypatch.setattr(warm, "newest_file", lambda: math.inf)
+    assert follower.follow([table for table, rows in loaded.read.items() if rows]).published
+    assert last_built(instance, "fct_orders") != built

@@ -7,18 +7,14 @@ from pathlib import Path
 import pytest
 
 from orchestration.resources import Settings, prepare_environment, read_settings
+from tests.homes import environment_put_back
 from tests.transform import raw_tables
-
-_CHANGED = ("GROUNDED_HOME", "DAGSTER_HOME", "DBT_ENV_SECRET_PRIVACY_KEY", "ERASURE__KEY")
 
 
 @contextmanager
 def home_with_raw_tables(home: Path) -> Iterator[Settings]:
     """Set the environment as a command does, and put it back."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in _CHANGED:
-            patch.setenv(name, "")
-        patch.delenv("GROUNDED_PRIVACY_KEY", raising=False)
+    with environment_put_back():
         settings = read_settings(home)
         raw_tables.create(settings.home / "warehouse.duckdb")
         prepare_environment(settings)

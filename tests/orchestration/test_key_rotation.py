@@ -19,6 +19,7 @@ from orchestration.run import rebuild
 from serving.snapshot_store import current, snapshot_ids
 from tests.grounded import environment as command_environment
 from tests.grounded import warm
+from tests.homes import environment_put_back
 from tests.transform import raw_tables
 
 # Of dagster-dbt, which calls what Dagster is about to drop; a command shows no such warning.
@@ -28,9 +29,6 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.thorough,
 ]
-
-CHANGED = ("GROUNDED_HOME", "DAGSTER_HOME", "DBT_ENV_SECRET_PRIVACY_KEY", "ERASURE__KEY")
-
 
 # Before which a rotation is killed: what is done is on disk then, and not yet written down.
 STEPS = ("_write", "record_id", "compare_pseudonyms", "withdraw")
@@ -44,11 +42,7 @@ def rotate_and_die(home: Path, step: str) -> int:
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[pytest.MonkeyPatch]:
-    """Gives back what a run sets in the environment of its process."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in CHANGED:
-            patch.setenv(name, "")
-        patch.delenv("GROUNDED_PRIVACY_KEY", raising=False)
+    with environment_put_back() as patch:
         yield patch
 
 

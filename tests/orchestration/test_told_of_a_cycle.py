@@ -18,7 +18,7 @@ from orchestration.run import open_instance
 from orchestration.warm import Warm
 from serving import connect
 from tests.follow.commands import change
-from tests.homes import home_of
+from tests.homes import environment_put_back, home_of
 
 # A run in this process: DuckDB makes a frame of instants by a keyword that pandas 3.1 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -28,10 +28,7 @@ Told = tuple[set[str], set[str]]
 @pytest.fixture(scope="module")
 def home(first_run: Path) -> Iterator[Path]:
     """A home after its first run with upstreams of its own, in this process's environment."""
-    with pytest.MonkeyPatch.context() as patched, home_of(first_run) as folder:
-        for name in ("GROUNDED_HOME", "DAGSTER_HOME", "DBT_ENV_SECRET_PRIVACY_KEY", "ERASURE__KEY"):
-            patched.setenv(name, "")
-        patched.delenv("GROUNDED_PRIVACY_KEY", raising=False)
+    with environment_put_back(), home_of(first_run) as folder:
         prepare_environment(read_settings(folder))
         yield folder
 

@@ -1,7 +1,7 @@
 """Rows by key from the SQLite file of a view."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -21,6 +21,19 @@ def tickets(published: Path) -> Iterator[LookupStore]:
     store = LookupStore(folder / "views/agent_tickets.sqlite", catalog.views["agent_tickets"])
     yield store
     store.close()
+
+
+def view_of(kinds: dict[str, str], lookups: Sequence[str] = ()) -> CatalogView:
+    """A view ``v`` of columns of these types, its key ``k``."""
+    return CatalogView(
+        name="v",
+        description="",
+        columns=[CatalogColumn(name=n, type=kind, description="") for n, kind in kinds.items()],
+        key="k",
+        lookups=list(lookups),
+        data_as_of=None,
+        sources=[],
+    )
 
 
 def ids(rows: list[dict[str, object]]) -> list[object]:
@@ -115,18 +128,7 @@ def test_a_key_of_any_type_is_found(tmp_path: Path, kind: str, literal: str, ask
     file = tmp_path / "view.duckdb"
     with duckdb.connect(str(file)) as connection:
         connection.execute(f"create table v as select {literal}::{kind} as k, 'yes' as body")
-    view = CatalogView(
-        name="v",
-        description="",
-        columns=[
-            CatalogColumn(name="k", type=kind, description=""),
-            CatalogColumn(name="body", type="VARCHAR", description=""),
-        ],
-        key="k",
-        lookups=["body"],
-        data_as_of=None,
-        sources=[],
-    )
+    view = view_of({"k": kind, "body": "VARCHAR"}, lookups=["body"])
     assert build_lookup(file, tmp_path / "v.sqlite", view) == 1
     store = LookupStore(tmp_path / "v.sqlite", view)
     assert [row["body"] for row in store.get("k", [asked], 2)] == ["yes"]
@@ -161,20 +163,7 @@ def test_an_instant_looks_as_it_does_in_an_answer_to_sql(
             {"k": k, "made": to_json(made), "since": to_json(since)}
             for k, made, since in connection.execute("from v order by k").fetchall()
         ]
-    kinds = {
-        "k": "INTEGER",
-        "made": "TIMESTAMP WITH TIME ZONE",
-        "since": kind,
-    }
-    view = CatalogView(
-        name="v",
-        description="",
-        columns=[CatalogColumn(name=n, type=kind, description="") for n, kind in kinds.items()],
-        key="k",
-        lookups=[],
-        data_as_of=None,
-        sources=[],
-    )
+    view = view_of({"k": "INTEGER", "made": "TIMESTAMP WITH TIME ZONE", "since": kind})
     build_lookup(file, tmp_path / "v.sqlite", view)
     store = LookupStore(tmp_path / "v.sqlite", view)
     assert store.get("k", list(range(len(instants))), 9) == expected
@@ -186,16 +175,7 @@ def test_a_file_that_the_engine_cannot_read_rows_of_is_told_without_its_words(
 ) -> None:
     with duckdb.connect(str(tmp_path / "view.duckdb")) as connection:
         connection.execute("create table v as select 1 as k, 'ann@example.com' as made")
-    columns = {"k": "INTEGER", "made": "DOUBLE"}
-    view = CatalogView(
-        name="v",
-        description="",
-        columns=[CatalogColumn(name=n, type=kind, description="") for n, kind in columns.items()],
-        key="k",
-        lookups=[],
-        data_as_of=None,
-        sources=[],
-    )
+    view = view_of({"k": "INTEGER", "made": "DOUBLE"})
     with pytest.raises(PublishError, match=r"v: its rows .*\(\w+\)$") as told:
         build_lookup(tmp_path / "view.duckdb", tmp_path / "v.sqlite", view)
     assert "ann@" not in str(told.value) and told.value.__cause__ is None
