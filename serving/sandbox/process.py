@@ -5,7 +5,6 @@ The worker is never trusted: its replies are bounded in size and in time.
 
 import contextlib
 import json
-import math
 import os
 import resource
 import select
@@ -15,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,9 +31,9 @@ _READ_BYTES = 1 << 20
 # How often a running statement's memory is looked at: it can grow by about 2 GB a second.
 _LOOK_S = 0.01
 _GROWN_BETWEEN_LOOKS = 24 << 20
-# From then on a statement leaves the processor to those of others that have just begun.
-_STEP_BACK_S = 0.3
-_STEPS_BACK = 10
+# From then on a statement is long.
+_LONG_S = 0.3
+_STEPS_BACK = 12
 _PAGE = resource.getpagesize()
 _LENGTH = struct.Struct(">I")
 
@@ -113,8 +112,9 @@ class WorkerProcess:
             cwd=self._folder,
             env={},
         )
-        # A long statement's worker has a low priority for good: the next one needs another.
         self.has_stepped_back = False
+        # Whether its last statement was long.
+        self.ran_long = False
         self._columns: dict[str, list[tuple[str, str]]] = {}
         # How often it will yet tell the columns of what it was told to open.
         self._openings = 1
@@ -161,7 +161,7 @@ class WorkerProcess:
         """Name and type of each view's columns; waits until the worker is ready."""
         while self._openings:
             try:
-                hello = self._receive(_START_S)
+                hello = self._receive(time.monotonic() + _START_S)
             except (WorkerTimeoutError, WorkerTooLargeError, WorkerDiedError) as error:
                 self.end()
                 raise InternalError("The sandbox did not start; try again.") from error
@@ -176,14 +176,37 @@ class WorkerProcess:
             }
         return self._columns
 
-    def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Send a request and return its reply.
+    def ask(
+        self,
+        request: Mapping[str, Any],
+        seconds: float,
+        on_long: Callable[[], None] = lambda: None,
+    ) -> dict[str, Any]:
+        """Send a request and return its reply; ``on_long`` is told once that it takes long.
 
         Kills the worker once its grace is over, or when it holds more memory than declared.
         """
         self.columns()
+        self.ran_long = False
         self._send({**request, "seconds": seconds})
-        return self._receive(seconds + GRACE_S, _STEP_BACK_S)
+        began = time.monotonic()
+        deadline = began + seconds + GRACE_S
+        if not self._has_said_more(min(began + _LONG_S, deadline)):
+            self.ran_long = True
+            on_long()
+        return self._receive(deadline)
+
+    def step_back(self) -> None:
+        """Leave the processor to others for good: only root could raise a priority again."""
+        if self.has_stepped_back:
+            return
+        self.has_stepped_back = True
+        tasks = Path(f"/proc/{self.pid}/task")
+        for task in tasks.iterdir() if tasks.is_dir() else ():
+            # A thread may have ended meanwhile.
+            with contextlib.suppress(OSError):
+                now = os.getpriority(os.PRIO_PROCESS, int(task.name))
+                os.setpriority(os.PRIO_PROCESS, int(task.name), min(now + _STEPS_BACK, 19))
 
     def kill(self) -> None:
         """End the process under another thread's request, which meets WorkerDiedError."""
@@ -206,47 +229,38 @@ class WorkerProcess:
         except BrokenPipeError as error:
             raise self._died() from error
 
-    def _receive(self, seconds: float, steps_back: float = math.inf) -> dict[str, Any]:
-        began = time.monotonic()
-        deadline, steps_back = began + seconds, began + steps_back
-        size = _LENGTH.unpack(self._read(_LENGTH.size, deadline, steps_back))[0]
+    def _receive(self, deadline: float) -> dict[str, Any]:
+        size = _LENGTH.unpack(self._read(_LENGTH.size, deadline))[0]
         if size > _REPLY_BYTES:
             raise self._died()
-        reply: dict[str, Any] = json.loads(self._read(size, deadline, steps_back))
+        reply: dict[str, Any] = json.loads(self._read(size, deadline))
         return reply
 
-    def _read(self, size: int, deadline: float, steps_back: float) -> bytes:
-        assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN | select.POLLHUP)
+    def _read(self, size: int, deadline: float) -> bytes:
         found = bytearray()
         while len(found) < size:
-            now = time.monotonic()
-            left = deadline - now
-            if left <= 0:
+            if not self._has_said_more(deadline):
                 self.end()
                 raise WorkerTimeoutError
-            if now >= steps_back and not self.has_stepped_back:
-                self._step_back()
-            if not poll.poll(1_000 * min(left, _LOOK_S)):
-                self._refuse_too_large()
-                continue
-            part = os.read(descriptor, min(size - len(found), _READ_BYTES))
+            part = os.read(self._replies(), min(size - len(found), _READ_BYTES))
             if not part:
                 raise self._died()
             found += part
         return bytes(found)
 
-    def _step_back(self) -> None:
-        """Lower the priority of all threads; only root could raise it again."""
-        self.has_stepped_back = True
-        tasks = Path(f"/proc/{self.pid}/task")
-        for task in tasks.iterdir() if tasks.is_dir() else ():
-            # A thread may have ended meanwhile.
-            with contextlib.suppress(OSError):
-                now = os.getpriority(os.PRIO_PROCESS, int(task.name))
-                os.setpriority(os.PRIO_PROCESS, int(task.name), min(now + _STEPS_BACK, 19))
+    def _has_said_more(self, until: float) -> bool:
+        """Wait until there is something to read, or that time has come."""
+        poll = select.poll()
+        poll.register(self._replies(), select.POLLIN | select.POLLHUP)
+        while (left := until - time.monotonic()) > 0:
+            if poll.poll(1_000 * min(left, _LOOK_S)):
+                return True
+            self._refuse_too_large()
+        return False
+
+    def _replies(self) -> int:
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
 
     def _refuse_too_large(self) -> None:
         try:

@@ -3,9 +3,10 @@
 sql -> gate -> a waiting worker -> rows, or a refusal that names nothing of ours
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -150,19 +151,22 @@ class SqlSandbox:
         with self._worker() as worker:
             try:
                 with _may_be_given_up(worker):
-                    reply = worker.ask(request, self._limits.seconds)
+                    reply = worker.ask(request, self._limits.seconds, self._makes_way(worker))
             except WorkerTimeoutError as error:
                 raise self._timeout() from error
             except WorkerTooLargeError as error:
                 raise BudgetExceeded(MEMORY, memory_mb=self._limits.memory_mb) from error
             except WorkerDiedError as error:
                 raise (self._timeout() if error.by_cpu else BudgetExceeded(DIED)) from error
-            if reply.get("error") in _SPOILING or worker.has_stepped_back:
-                # Its memory stays full or in pieces, or its priority low: a new one is cheaper.
+            if reply.get("error") in _SPOILING:
+                # Its memory stays full or in pieces: a new one is cheaper.
                 worker.end()
         if "error" in reply:
             raise self._refusal(reply, str(request["sql"]), checked)
         return reply
+
+    def _makes_way(self, worker: WorkerProcess) -> Callable[[], None]:
+        return partial(self._workers.make_way, worker, self._files, self._limits)
 
     def _refusal(self, reply: Mapping[str, Any], sql: str, checked: Checked) -> AnswerError:
         names = self._names()

@@ -2,14 +2,22 @@
 
 A free worker that holds another snapshot's files opens those that are asked for: to start a process
 takes ten times as long.
+
+An agent whose statements are long leaves the processor to the others: its workers have a low
+priority from its first long statement on, until it has asked nothing long for a while.
 """
 
+import math
 import threading
+import time
 
 from serving import cancellation
 from serving.catalog import Limits
 from serving.errors import NoSnapshot
 from serving.sandbox.process import Files, WorkerProcess
+
+# How long after a long statement an agent's workers have a low priority.
+_LOW_S = 10.0
 
 
 class Workers:
@@ -25,6 +33,7 @@ class Workers:
         self._changed = threading.Condition()
         self._latest: tuple[Files, Limits] | None = None
         self._is_prepared = True
+        self._long_at = -math.inf
 
     def expect(self, files: Files, limits: Limits) -> None:
         """Know that these files are asked for from now on, and others by who has pinned them."""
@@ -67,9 +76,23 @@ class Workers:
             self._let_go(worker)
         return self._start(files, limits)
 
+    def make_way(self, worker: WorkerProcess, files: Files, limits: Limits) -> None:
+        """Have a statement that takes long leave the processor to others.
+
+        It may end with its worker, so that one for the next statement gets ready meanwhile.
+        """
+        self._long_at = time.monotonic()
+        worker.step_back()
+        self.start_ahead(files, limits)
+
     def give_back(self, worker: WorkerProcess, files: Files, limits: Limits) -> None:
-        """Keep a worker for the next statement; one that has ended is replaced at once."""
-        if worker.is_alive:
+        """Keep a worker for the next statement; one that has ended is replaced at once.
+
+        So is one of low priority, once its agent has asked nothing long for a while.
+        """
+        if worker.ran_long:
+            self._long_at = time.monotonic()
+        if worker.is_alive and (self._is_low or not worker.has_stepped_back):
             self._park(worker)
         else:
             self._let_go(worker)
@@ -126,9 +149,16 @@ class Workers:
                 cancellation.current().refuse_cancelled()
                 self._changed.wait(cancellation.LOOK_S)
 
+    @property
+    def _is_low(self) -> bool:
+        return time.monotonic() - self._long_at < _LOW_S
+
     def _start(self, files: Files, limits: Limits) -> WorkerProcess:
         try:
-            return WorkerProcess(files, limits)
+            worker = WorkerProcess(files, limits)
+            if self._is_low:
+                worker.step_back()
+            return worker
         except BaseException:
             with self._changed:
                 self._count -= 1

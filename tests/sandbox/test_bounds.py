@@ -1,8 +1,7 @@
 """Limits end what the gate cannot judge, and the next statement is answered."""
 
-import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from serving.catalog import Limits
 from serving.errors import BudgetExceeded, InvalidArgument, NoSnapshot, QueryTimeout
 from serving.sandbox import SqlSandbox
-from serving.sandbox.process import WorkerProcess
 
 # Statements whose size does not show; those that the gate refuses are in test_bombs.py.
 BOMBS = [
@@ -50,9 +48,9 @@ def test_a_worker_killed_in_the_middle_is_one_statements_error(
         worker = sandbox._workers._free[0]
         ask = worker.ask
 
-        def kill_in_the_middle(request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        def kill_in_the_middle(*asked: Any) -> dict[str, Any]:
             threading.Timer(0.1, worker._process.kill).start()
-            return ask(request, seconds)
+            return ask(*asked)
 
         monkeypatch.setattr(worker, "ask", kill_in_the_middle)
         with pytest.raises(BudgetExceeded):
@@ -125,27 +123,6 @@ def test_a_long_answer_is_cut_by_its_characters(files: dict[str, Path]) -> None:
         assert (len(cut.rows), cut.truncated_by) == (10, "characters")
         with pytest.raises(BudgetExceeded, match="One row alone"):
             sandbox.run("select repeat('x', 1001)")
-
-
-def test_a_long_statement_leaves_the_processor_to_others_and_its_worker_goes(
-    files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Long is what takes any time at all.
-    monkeypatch.setattr("serving.sandbox.process._STEP_BACK_S", 0.0)
-    end, priorities = WorkerProcess.end, []
-
-    def looked_at(worker: WorkerProcess) -> None:
-        tasks = [int(task.name) for task in Path("/proc").glob(f"{worker.pid}/task/*")]
-        priorities.append({os.getpriority(os.PRIO_PROCESS, task) for task in tasks})
-        end(worker)
-
-    with SqlSandbox(files, Limits(), max_workers=1) as sandbox:
-        pid = sandbox._workers._free[0].pid
-        with monkeypatch.context() as looking:
-            looking.setattr(WorkerProcess, "end", looked_at)
-            assert sandbox.run("select 1 as one").rows == [{"one": 1}]
-        assert priorities[0] == {min(os.getpriority(os.PRIO_PROCESS, 0) + 10, 19)}
-        assert sandbox._workers._free[0].pid != pid
 
 
 def test_a_negative_limit_is_refused(sandbox: SqlSandbox) -> None:

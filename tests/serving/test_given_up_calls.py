@@ -71,7 +71,7 @@ def test_a_reply_that_nobody_read_is_not_the_next_statement_s_answer(
 
     asked = WorkerProcess.ask
 
-    def broken_off(self: WorkerProcess, request: dict, seconds: float) -> dict:
+    def broken_off(self: WorkerProcess, request: dict, seconds: float, _: object) -> dict:
         asked(self, {**request, "sql": "select 'before' as n"}, seconds)
         self._send({**request, "seconds": seconds})
         raise KeyboardInterrupt
