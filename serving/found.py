@@ -40,28 +40,24 @@ class Found:
         return other
 
 
-# A character of a cell takes a quarter of a byte of its JSON at least, in any escape.
-_MOST_CHARACTERS_A_BYTE = 4
-
-
 def within(
     rows: Sequence[dict[str, Any]],
     *,
     limit: int | None,
     most: int,
     characters: int,
-    packed_bytes: int | None = None,
+    at_most: int | None = None,
 ) -> tuple[list[dict[str, Any]], TruncatedBy | None]:
     """The rows that an answer may hold, and what cut the rest.
 
     ``limit`` is the caller's own, ``most`` and ``characters`` (of all cells) the agent's. Cells are
-    not counted where ``packed_bytes``, those of all rows as JSON, show that they are few enough.
+    not counted where they are known to have ``at_most`` so many characters as the agent may have.
     """
     cut: TruncatedBy | None = None
     kept = min(most, limit or most)
     if len(rows) > kept:
         cut = "limit" if limit is not None and limit <= most else "rows"
-    if packed_bytes is not None and packed_bytes * _MOST_CHARACTERS_A_BYTE <= characters:
+    if at_most is not None and at_most <= characters:
         return list(rows[:kept]), cut
     left = characters
     answer: list[dict[str, Any]] = []

@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,9 +25,11 @@ from serving.catalog import (
 from serving.embedder import Embedder
 from serving.errors import NoSnapshot, ServingError, SnapshotExpired
 from serving.found import Found
+from serving.held_pointer import HeldPointer
 from serving.layout import pointer_path
 from serving.lookup_store import LookupStore
 from serving.marks import view_columns
+from serving.row_json import has_scalars_alone
 from serving.sandbox import SqlSandbox, Workers
 from serving.snapshot_store import current_id, open_snapshot
 
@@ -42,18 +44,23 @@ KEPT_PINS = 2
 PIN_S = 900.0
 # How soon an idle process lets go of a snapshot that is to be deleted; a look costs microseconds.
 WATCH_S = 1.0
+# The characters of a cell, counted as Python writes it, for each byte of its JSON: of a number with
+# an exponent, and of a list of texts with escapes.
+_OF_SCALARS, _OF_ANY = 2, 4
 
 
 class ServedView(NamedTuple):
     """What every lookup of one view needs, made once; nobody changes it.
 
     A model's attributes take three times as long to read as these. ``found`` has no rows yet.
+    ``characters_a_byte``: more than these no cell has for each byte of its row as JSON.
     """
 
     view: CatalogView
     key: str
     found: Found
     refuses_stale: bool
+    characters_a_byte: int
 
     @classmethod
     def of(cls, view: CatalogView) -> "ServedView":
@@ -68,7 +75,8 @@ class ServedView(NamedTuple):
             sources=view.sources,
             hidden=0,
         )
-        return cls(view, view.key, found, view.on_stale == "refuse")
+        characters = _OF_SCALARS if has_scalars_alone(view) else _OF_ANY
+        return cls(view, view.key, found, view.on_stale == "refuse", characters)
 
 
 class AgentWorkers:
@@ -230,10 +238,8 @@ class Snapshots:
         self._home = home
         self._embedder = embedder
         self._on_close = on_close
-        # As text: a path object takes longer to look at than the file does.
-        self._pointer = str(pointer_path(home))
+        self._pointer = HeldPointer(pointer_path(home))
         self._lock = threading.Lock()
-        self._seen: tuple[int, int, int] | None = None
         self._current: str | None = None
         self._workers = AgentWorkers()
         self._open: dict[str, OpenSnapshot] = {}
@@ -263,7 +269,7 @@ class Snapshots:
             if is_pin:
                 raise
             # Withdrawn between the look at the pointer and now: another answers already.
-            self._seen = None
+            self._pointer.let_go()
             wanted = self._look_up_current()
             return wanted, self._opened(wanted)
 
@@ -282,7 +288,8 @@ class Snapshots:
             if self._watching is not None:
                 self._watching.set()
             self._watching = None
-            self._current, self._seen = None, None
+            self._current = None
+            self._pointer.let_go()
             self._pins.clear()
             unused = self._unused()
         for one in unused:
@@ -323,15 +330,15 @@ class Snapshots:
         return opened is None or opened.is_withdrawn
 
     def _look_up_current(self) -> str:
-        try:
-            stat = os.stat(self._pointer)  # noqa: PTH116
-        except FileNotFoundError:
-            self._seen = None
-            return current_id(self._home)
-        seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        if self._current is None or seen != self._seen:
-            self._current = current_id(self._home)
-            self._seen = seen
+        if self._current is None or not self._pointer.is_still_it():
+            with suppress(FileNotFoundError):
+                self._pointer.hold()
+            try:
+                self._current = current_id(self._home)
+            except BaseException:
+                # Whoever asks next is told the same, and not what was before.
+                self._pointer.let_go()
+                raise
         return self._current
 
     def _pin(self, snapshot_id: str) -> str:

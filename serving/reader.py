@@ -118,7 +118,7 @@ class Reader:
             limit=limit,
             most=most,
             characters=self.limits.characters,
-            packed_bytes=sum(map(len, found)),
+            at_most=served.characters_a_byte * sum(map(len, found)),
         )
         answer = served.found.with_rows(kept)
         answer.packed = tuple(found[: len(kept)])

@@ -32,6 +32,11 @@ def row_columns(view: CatalogView, keys: Sequence[str]) -> list[str] | None:
     return [*filter(None, found), f"json_object({', '.join(filter(None, told))})"]
 
 
+def has_scalars_alone(view: CatalogView) -> bool:
+    """Whether no cell is a list or has parts, as far as the types are known here."""
+    return all(_value(column.type) is not None for column in view.columns)
+
+
 def days_written_alike(view: CatalogView) -> str:
     """Return the condition over all rows under which days and instants are written alike."""
     asked = [

@@ -130,11 +130,16 @@ def _parsed(contents: _Contents) -> Catalog:
 
 
 def read_pointer(home: Path) -> Pointer | None:
-    """Return the pointer, None where nothing was ever promoted."""
+    """Return the pointer, None where nothing was ever promoted; PublishError for a damaged one."""
+    path = pointer_path(home)
     try:
-        return Pointer.model_validate_json(pointer_path(home).read_bytes())
+        return Pointer.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
+    except ValidationError:
+        raise PublishError(
+            f"{path} does not parse: restore it, or remove it and publish by `grounded run`"
+        ) from None
 
 
 def list_snapshots(home: Path) -> list[SnapshotInfo]:

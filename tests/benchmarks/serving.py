@@ -3,7 +3,7 @@
 ``python -m tests.benchmarks.serving [--rows 200000] [--part lookup]``; Redis is Debian's
 redis-server on loopback, LMDB the package ``lmdb``, installed for the time of the run: each is left
 out, and told, where it is not to be had. Redis is asked by its bare protocol, without the time that
-a client library takes.
+a client library takes, and as a Python program asks it: by ``redis`` with its parser in C.
 """
 
 import argparse
@@ -238,7 +238,7 @@ def _sqlite(home: Path, keys: list[int]) -> tuple[Callable[[int], object], list[
 
 
 def _lmdb(home: Path, rows: int, keys: list[int]) -> list[Figure]:
-    lmdb = _peer_package("lmdb", home)
+    lmdb = _peer_package("lmdb", "lmdb", home)
     if lmdb is None:
         return _absent("LMDB", "the package lmdb")
     with lmdb.open(str(home / "lmdb"), map_size=1 << 32) as store:
@@ -251,10 +251,10 @@ def _lmdb(home: Path, rows: int, keys: list[int]) -> list[Figure]:
             )
 
 
-def _peer_package(name: str, folder: Path) -> Any:
+def _peer_package(name: str, wanted: str, folder: Path) -> Any:
     """A package that is here, or is installed into a folder that is thrown away; None without."""
     target = str(folder / "peers")
-    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", target, name]
+    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", target, wanted]
     try:
         if importlib.util.find_spec(name) is None:
             subprocess.run(install, check=True, timeout=INSTALL_S)
@@ -287,15 +287,26 @@ def _redis(home: Path, rows: int, keys: list[int]) -> list[Figure]:
                 pairs = [part for pair in _row(key).items() for part in map(str, pair)]
                 _command(connection, "HSET", f"o:{key}", *pairs)
 
-            def ask(key: int) -> bytes:
-                return _command(connection, "HGETALL", f"o:{key}")
-
-            figures = timed("one row by key", "Redis HGETALL, as it comes", ask, keys)
+            ways = {"Redis HGETALL": lambda key: _command(connection, "HGETALL", f"o:{key}")}
+            if (client := _redis_client(home, port)) is not None:
+                ways["redis-py HGETALL"] = lambda key: client.hgetall(f"o:{key}")
+            figures = []
+            for name, ask in ways.items():
+                figures += timed("one row by key", f"{name}, as it comes", ask, keys)
             with _awake(server.pid):
-                figures += timed("one row by key", "Redis HGETALL, core awake", ask, keys)
+                for name, ask in ways.items():
+                    figures += timed("one row by key", f"{name}, core awake", ask, keys)
             return figures
         finally:
             server.terminate()
+
+
+def _redis_client(home: Path, port: int) -> Any:
+    package = _peer_package("redis", "redis[hiredis]", home)
+    if package is None:
+        _absent("redis-py", "the package redis")
+        return None
+    return package.Redis(port=port)
 
 
 @contextmanager

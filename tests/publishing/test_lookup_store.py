@@ -6,11 +6,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from small_warehouse import change_warehouse, declarations, publish
 
 from serving import snapshot
 from serving.catalog import CatalogColumn, CatalogView
 from serving.errors import InvalidArgument, PublishError
+from serving.lookup_layer import write_lookup_layer
 from serving.lookup_store import LookupStore, build_lookup
 from serving.values import to_json
 
@@ -73,6 +76,63 @@ def test_rows_come_in_the_order_of_the_values_each_once_up_to_the_limit(
 @pytest.mark.parametrize("value", ["' or '1'='1", "c-1'--", "%", "C-1", "", "\x00", "🙂"])
 def test_a_hostile_value_is_a_value_and_finds_nothing(tickets: LookupStore, value: str) -> None:
     assert tickets.get("customer_key", [value], 10) == []
+
+
+TEXTS = [
+    "a",
+    "a\0b",
+    "a\0",
+    "\0",
+    "",
+    "null",
+    '"',
+    "\\",
+    "\\u0000",
+    "'",
+    "1",
+    "01",
+    "é",
+    "e\u0301",
+    "🙂",
+]
+NUMBERS = [0, 1, -1, 7, 10, 2**53, 2**53 + 1, 2**63 - 1, -(2**63), 5, 6, 8, 9, 11, 12]
+STRANGERS = {"VARCHAR": st.text(max_size=3), "BIGINT": st.integers(-(2**63), 2**63 - 1)}
+
+
+@pytest.fixture(scope="module", params=["written whole", "with a layer"])
+def keyed_stores(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, LookupStore]]:
+    """Rows of all but the last five keys; in a layer one is new, one has changed, one is gone."""
+    folder = tmp_path_factory.mktemp("keyed")
+    stores = {}
+    for kind, keys in {"VARCHAR": TEXTS, "BIGINT": NUMBERS}.items():
+        view = view_of({"k": kind, "body": "VARCHAR"})
+        file, lookup, layer = (folder / f"{kind}.{end}" for end in ("duckdb", "sqlite", "layer"))
+        with duckdb.connect(str(file)) as connection:
+            connection.execute(f"create table v (k {kind}, body varchar)")
+            connection.executemany("insert into v values (?, 'base')", [[k] for k in keys[:-5]])
+        build_lookup(file, lookup, view)
+        if request.param == "with a layer":
+            rows = [(keys[-1], "new"), (keys[0], "changed")]
+            write_lookup_layer(layer, view, rows=rows, gone=[keys[2]], seq=1)
+        stores[kind] = LookupStore(lookup, view, layer if layer.exists() else None)
+    yield stores
+    for store in stores.values():
+        store.close()
+
+
+@pytest.mark.parametrize(("kind", "keys"), [("VARCHAR", TEXTS), ("BIGINT", NUMBERS)])
+@given(data=st.data())
+def test_keys_asked_at_once_find_what_each_finds_alone_in_their_order(
+    keyed_stores: dict[str, LookupStore], kind: str, keys: list[object], data: st.DataObject
+) -> None:
+    one = st.one_of(st.sampled_from(keys), STRANGERS[kind])
+    asked = data.draw(st.lists(one, min_size=2, max_size=20))
+    limit = data.draw(st.integers(1, 12))
+    store = keyed_stores[kind]
+    alone = [row for key in dict.fromkeys(asked) for row in store.find("k", [key], 1)]
+    assert store.find("k", asked, limit) == alone[:limit]
 
 
 def test_a_text_that_is_no_text_is_refused(tickets: LookupStore) -> None:

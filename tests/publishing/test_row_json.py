@@ -7,12 +7,15 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import duckdb
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.catalog import CatalogColumn, CatalogView
 from serving.lookup_store import records
+from serving.opened import ServedView
+from serving.row_bytes import unpacked
 from serving.row_json import days_written_alike, row_columns
 
 ROWS = 4
@@ -102,11 +105,8 @@ def both(
     return [(*keys, repr(json.loads(body))) for *keys, body in found], by_python
 
 
-@settings(max_examples=150, deadline=None)
-@given(data=st.data())
-def test_a_row_of_any_types_is_written_as_python_writes_it(
-    engine: duckdb.DuckDBPyConnection, data: st.DataObject
-) -> None:
+def draw_rows(engine: duckdb.DuckDBPyConnection, data: st.DataObject) -> CatalogView:
+    """A view of any types, and a table ``v`` of some of its rows."""
     others = st.lists(st.sampled_from(sorted(KINDS)), max_size=5)
     key = st.sampled_from(sorted(kind for kind in KINDS if not kind.startswith(NO_KEYS)))
     view = view_of([data.draw(key), *data.draw(others)])
@@ -116,8 +116,48 @@ def test_a_row_of_any_types_is_written_as_python_writes_it(
     for _ in range(ROWS):
         row = [data.draw(st.one_of(st.none(), KINDS[column.type])) for column in view.columns]
         engine.execute(f"insert into v values ({marks})", row)
+    return view
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_row_of_any_types_is_written_as_python_writes_it(
+    engine: duckdb.DuckDBPyConnection, data: st.DataObject
+) -> None:
+    view = draw_rows(engine, data)
     by_engine, by_python = both(engine, view)
     assert by_engine == by_python
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_scalars_have_no_more_characters_than_are_reckoned_with_from_their_bytes(
+    engine: duckdb.DuckDBPyConnection, data: st.DataObject
+) -> None:
+    view = draw_rows(engine, data)
+    most = ServedView.of(view).characters_a_byte
+    written = row_columns(view, [view.key])
+    bodies = [body for *_, body in records(view, engine.execute("from v").fetchall())]
+    if written is not None:
+        bodies += [body for (body,) in engine.execute(f"select {written[-1]} from v").fetchall()]
+    for body in bodies:
+        cells = [
+            cell if isinstance(cell, str) else str(cell) for cell in unpacked([body])[0].values()
+        ]
+        assert sum(map(len, cells)) <= most * len(body.encode())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[1e15, 1e16], ["\x00", "\x80", "\U000e0001"], [[], [None, True]], {"a": ["\u200b"] * 9}],
+)
+def test_what_has_parts_has_no_more_characters_than_are_reckoned_with(value: Any) -> None:
+    view = view_of(["INTEGER", "JSON[]"])
+    body = orjson.dumps({"c0": 1, "c1": value})
+    cells = unpacked([body])[0].values()
+    assert sum(len(str(cell)) for cell in cells) <= ServedView.of(view).characters_a_byte * len(
+        body
+    )
 
 
 @pytest.mark.parametrize(
