@@ -29,7 +29,7 @@ from serving.held_pointer import HeldPointer
 from serving.layout import pointer_path
 from serving.lookup_store import LookupStore
 from serving.marks import view_columns
-from serving.row_json import has_scalars_alone
+from serving.row_json import characters_a_byte
 from serving.sandbox import SqlSandbox, Workers
 from serving.snapshot_store import current_id, open_snapshot
 
@@ -44,16 +44,12 @@ KEPT_PINS = 2
 PIN_S = 900.0
 # How soon an idle process lets go of a snapshot that is to be deleted; a look costs microseconds.
 WATCH_S = 1.0
-# The characters of a cell, counted as Python writes it, for each byte of its JSON: of a number with
-# an exponent, and of a list of texts with escapes.
-_OF_SCALARS, _OF_ANY = 2, 4
 
 
 class ServedView(NamedTuple):
     """What every lookup of one view needs, made once; nobody changes it.
 
     A model's attributes take three times as long to read as these. ``found`` has no rows yet.
-    ``characters_a_byte``: more than these no cell has for each byte of its row as JSON.
     """
 
     view: CatalogView
@@ -75,8 +71,7 @@ class ServedView(NamedTuple):
             sources=view.sources,
             hidden=0,
         )
-        characters = _OF_SCALARS if has_scalars_alone(view) else _OF_ANY
-        return cls(view, view.key, found, view.on_stale == "refuse", characters)
+        return cls(view, view.key, found, view.on_stale == "refuse", characters_a_byte(view))
 
 
 class AgentWorkers:

@@ -32,9 +32,12 @@ def row_columns(view: CatalogView, keys: Sequence[str]) -> list[str] | None:
     return [*filter(None, found), f"json_object({', '.join(filter(None, told))})"]
 
 
-def has_scalars_alone(view: CatalogView) -> bool:
-    """Whether no cell is a list or has parts, as far as the types are known here."""
-    return all(_value(column.type) is not None for column in view.columns)
+def characters_a_byte(view: CatalogView) -> int:
+    """Return the most characters that cells have, as Python writes them, for a byte of their row.
+
+    Of a number with an exponent it is 2, of a list of texts with escapes 4.
+    """
+    return 2 if all(_value(column.type) is not None for column in view.columns) else 4
 
 
 def days_written_alike(view: CatalogView) -> str:

@@ -201,8 +201,7 @@ class WorkerProcess:
         if self.has_stepped_back:
             return
         self.has_stepped_back = True
-        tasks = Path(f"/proc/{self.pid}/task")
-        for task in tasks.iterdir() if tasks.is_dir() else ():
+        for task in Path("/proc").glob(f"{self.pid}/task/*"):
             # A thread may have ended meanwhile.
             with contextlib.suppress(OSError):
                 now = os.getpriority(os.PRIO_PROCESS, int(task.name))

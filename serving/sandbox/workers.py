@@ -7,6 +7,7 @@ An agent whose statements are long leaves the processor to the others: its worke
 priority from its first long statement on, until it has asked nothing long for a while.
 """
 
+import contextlib
 import math
 import threading
 import time
@@ -83,7 +84,10 @@ class Workers:
         """
         self._long_at = time.monotonic()
         worker.step_back()
-        self.start_ahead(files, limits)
+        # Not by the thread that watches the statement's memory: to start a process takes longer
+        # than between two looks at it.
+        arguments = files, limits
+        threading.Thread(target=self._start_successor, args=arguments, daemon=True).start()
 
     def give_back(self, worker: WorkerProcess, files: Files, limits: Limits) -> None:
         """Keep a worker for the next statement; one that has ended is replaced at once.
@@ -164,6 +168,11 @@ class Workers:
                 self._count -= 1
                 self._changed.notify()
             raise
+
+    def _start_successor(self, files: Files, limits: Limits) -> None:
+        # What cannot be started the next statement meets too, and tells.
+        with contextlib.suppress(OSError):
+            self.start_ahead(files, limits)
 
     def _pass_on(self, worker: WorkerProcess, files: Files, limits: Limits) -> None:
         try:

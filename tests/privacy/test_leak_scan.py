@@ -55,6 +55,12 @@ def in_text(path: Path, text: str) -> None:
     path.write_text(f"2026-01-01 INFO wrote {text}, done\n", encoding="utf-8")
 
 
+def log_of(folder: Path, text: str) -> Path:
+    path = folder / "a.log"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 def in_utf16(path: Path, text: str) -> None:
     path.write_bytes(f"wrote {text}, done".encode("utf-16-le"))
 
@@ -270,9 +276,7 @@ def test_the_same_artefact_without_a_value_is_clean(
     ],
 )
 def test_a_spelling_of_a_value_is_found_in_a_text(tmp_path: Path, privacy: str, text: str) -> None:
-    path = tmp_path / "a.log"
-    path.write_text(f"first line\n{text}\n", encoding="utf-8")
-    report = found(path)
+    report = found(log_of(tmp_path, f"first line\n{text}\n"))
     assert classes(report) == {privacy}
     assert {hit.row_key for hit in report.hits} == {"line 2"}
 
@@ -296,9 +300,7 @@ def test_a_spelling_of_a_value_is_found_in_a_text(tmp_path: Path, privacy: str, 
     ],
 )
 def test_what_only_contains_a_values_letters_is_not_a_hit(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "a.log"
-    path.write_text(text, encoding="utf-8")
-    assert found(path).is_clean
+    assert found(log_of(tmp_path, text)).is_clean
 
 
 CALLABLE = of(
@@ -319,9 +321,8 @@ def test_the_digits_of_an_instant_are_nobodys_number(tmp_path: Path, kind: str) 
         "2026-12-26 23:25:01",
         "2026-11-26 23:25:30.000123+0000",
     ]
-    lines = tmp_path / "a.log"
-    lines.write_text("\n".join(f"INFO {text} done" for text in texts), encoding="utf-8")
-    assert found(lines, CALLABLE).is_clean
+    lines = "\n".join(f"INFO {text} done" for text in texts)
+    assert found(log_of(tmp_path, lines), CALLABLE).is_clean
 
 
 @pytest.mark.parametrize(
@@ -335,9 +336,7 @@ def test_the_digits_of_an_instant_are_nobodys_number(tmp_path: Path, kind: str) 
     ],
 )
 def test_a_number_beside_a_date_or_a_time_is_found(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "a.log"
-    path.write_text(text, encoding="utf-8")
-    assert classes(found(path, CALLABLE)) == {"phone"}
+    assert classes(found(log_of(tmp_path, text), CALLABLE)) == {"phone"}
 
 
 def cells(path: Path, kind: str, values: list[str]) -> Path:

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from serving.catalog import CatalogColumn, CatalogView
 from serving.lookup_store import records
-from serving.opened import ServedView
 from serving.row_bytes import unpacked
-from serving.row_json import days_written_alike, row_columns
+from serving.row_json import characters_a_byte, days_written_alike, row_columns
 
 ROWS = 4
 SIGNED = {"TINYINT": 7, "SMALLINT": 15, "INTEGER": 31, "BIGINT": 63, "HUGEINT": 127}
@@ -135,7 +134,6 @@ def test_scalars_have_no_more_characters_than_are_reckoned_with_from_their_bytes
     engine: duckdb.DuckDBPyConnection, data: st.DataObject
 ) -> None:
     view = draw_rows(engine, data)
-    most = ServedView.of(view).characters_a_byte
     written = row_columns(view, [view.key])
     bodies = [body for *_, body in records(view, engine.execute("from v").fetchall())]
     if written is not None:
@@ -144,7 +142,7 @@ def test_scalars_have_no_more_characters_than_are_reckoned_with_from_their_bytes
         cells = [
             cell if isinstance(cell, str) else str(cell) for cell in unpacked([body])[0].values()
         ]
-        assert sum(map(len, cells)) <= most * len(body.encode())
+        assert sum(map(len, cells)) <= characters_a_byte(view) * len(body.encode())
 
 
 @pytest.mark.parametrize(
@@ -155,9 +153,7 @@ def test_what_has_parts_has_no_more_characters_than_are_reckoned_with(value: Any
     view = view_of(["INTEGER", "JSON[]"])
     body = orjson.dumps({"c0": 1, "c1": value})
     cells = unpacked([body])[0].values()
-    assert sum(len(str(cell)) for cell in cells) <= ServedView.of(view).characters_a_byte * len(
-        body
-    )
+    assert sum(len(str(cell)) for cell in cells) <= characters_a_byte(view) * len(body)
 
 
 @pytest.mark.parametrize(

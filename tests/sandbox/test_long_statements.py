@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -50,15 +51,12 @@ def test_after_a_long_statement_an_agents_workers_have_a_low_priority(sandbox: S
 
 
 def test_a_worker_goes_on_after_a_long_statement_that_ends_by_itself(
-    sandbox: SqlSandbox, monkeypatch: pytest.MonkeyPatch
+    files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serving.sandbox.process._LONG_S", 0.0)
-    assert sandbox.run(SHORT).rows == [{"n": 2000}]
-    with sandbox._worker() as worker:
-        before = worker.pid
-    assert sandbox.run(SHORT).rows == [{"n": 2000}]
-    with sandbox._worker() as worker:
-        assert worker.pid == before and worker.has_stepped_back
+    with SqlSandbox(files, LIMITS, max_workers=1) as sandbox:
+        first, second = (sandbox.run(SHORT) and sandbox._workers._free[0] for _ in range(2))
+        assert first is second and second.has_stepped_back
 
 
 @pytest.mark.skipif(LOWEST == OWN, reason="this process has the lowest priority itself")
@@ -86,6 +84,8 @@ def test_the_next_statements_worker_gets_ready_before_a_long_one_ends(
         happened.append(("ended", worker))
         end(worker)
 
+    # Long from the start, so that a slow machine has all of its time for the successor.
+    monkeypatch.setattr("serving.sandbox.process._LONG_S", 0.0)
     monkeypatch.setattr(WorkerProcess, "__init__", started)
     monkeypatch.setattr(WorkerProcess, "end", ended)
     run_long(sandbox)
@@ -94,3 +94,19 @@ def test_the_next_statements_worker_gets_ready_before_a_long_one_ends(
     assert gone is first
     with sandbox._worker() as worker:
         assert worker is second
+
+
+def test_a_long_statement_is_answered_also_where_no_successor_can_be_started(
+    sandbox: SqlSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sandbox.run(SHORT).rows == [{"n": 2000}]
+    tried = Event()
+
+    def refused(*_: object) -> None:
+        tried.set()
+        raise BlockingIOError
+
+    monkeypatch.setattr("serving.sandbox.process._LONG_S", 0.0)
+    monkeypatch.setattr("serving.sandbox.workers.WorkerProcess", refused)
+    assert sandbox.run(SHORT).rows == [{"n": 2000}]
+    assert tried.wait(10)
