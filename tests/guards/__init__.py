@@ -1,1 +1,1 @@
-"""The guards of ingestion, each with the test that fails when it is switched off."""
+"""The guards of ingestion and of serving, each with the test that fails when it is switched off."""

@@ -17,6 +17,9 @@ import sys
 from pathlib import Path
 from serving.audit import AuditLog, Entry, Erasable
 log = AuditLog(Path(sys.argv[1]))
+if sys.argv[3] == "together":
+    print("ready", flush=True)
+    sys.stdin.readline()
 for number in range(int(sys.argv[2])):
     log.append(Entry(query_id=f"q{number}", agent="a", surface="python", tool="sql",
                      erasable=Erasable(arguments={"pad": "x" * 200})))
@@ -208,21 +211,30 @@ def test_a_torn_end_of_yesterday_is_told_today(tmp_path: Path) -> None:
 
 
 def test_threads_and_processes_append_to_one_chain(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", APPEND, str(tmp_path), "100", "quiet"]
-    processes = [subprocess.Popen(command) for _ in range(3)]
+    command = [sys.executable, "-c", APPEND, str(tmp_path), "2000", "together"]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe) for _ in range(3)]
     log = AuditLog(tmp_path)
     threads = [
-        threading.Thread(target=lambda: [log.append(entry()) for _ in range(50)]) for _ in range(4)
+        threading.Thread(target=lambda: [log.append(entry()) for _ in range(200)]) for _ in range(4)
     ]
+    for process in processes:
+        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [process.wait() for process in processes] == [0, 0, 0]
+    for process in processes:
+        process.communicate()
+    assert [process.returncode for process in processes] == [0, 0, 0]
     log.close()
     report = verify(tmp_path)
     assert report.is_intact
-    assert report.records == 500
+    assert report.records == 3 * 2_000 + 4 * 200
 
 
 def test_a_killed_process_keeps_every_call_that_it_had_answered(tmp_path: Path) -> None:
