@@ -1,17 +1,21 @@
 """dlt's DuckDB destination, told what it need not work out again.
 
 first rows of a table -> text_hints -> CREATE TABLE ... USING COMPRESSION fsst
+staged rows -> MergeOfChanges -> raw
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
+from dlt.common.destination.client import FollowupJobRequest
 from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 
 from ingestion.names import raw_name
+from ingestion.unchanged import MergeOfChanges
 
 ROW_GROUP = 122_880
 """What DuckDB compresses at once."""
@@ -40,6 +44,9 @@ def text_hints(rows: pa.Table) -> dict[str, Any]:
 class WarehouseDestination(duckdb):
     """A load asks 20 times what DuckDB can do, each time resolved anew: a third of dlt's time."""
 
+    awaited: Mapping[str, str] = {}
+    """By table: a condition on ``raw`` for rows that are to be written also where none changed."""
+
     _known: DestinationCapabilitiesContext | None = None
 
     @property
@@ -51,6 +58,12 @@ class WarehouseDestination(duckdb):
     def client_class(self) -> type[DuckDbClient]:
         """What creates the tables."""
         return _Client
+
+    def client(self, schema: Any, initial_config: Any = None) -> Any:
+        """One client, which knows what is awaited."""
+        client: Any = super().client(schema, initial_config)
+        client.awaited = self.awaited
+        return client
 
     def capabilities(self, config: Any = None, naming: Any = None) -> Any:
         """What DuckDB can do; the same throughout a load, but where letters' case tells names."""
@@ -71,6 +84,13 @@ def _transactional(known: DestinationCapabilitiesContext) -> DestinationCapabili
 
 
 class _Client(DuckDbClient):
+    awaited: Mapping[str, str] = {}
+
+    def _create_merge_followup_jobs(
+        self, table_chain: Sequence[PreparedTableSchema]
+    ) -> list[FollowupJobRequest]:
+        return [MergeOfChanges.of(table_chain, self.sql_client, self.awaited)]
+
     def _get_column_def_sql(self, c: Any, table: Any = None) -> str:
         defined = super()._get_column_def_sql(c, table)
         named = c.get(_COMPRESSION)

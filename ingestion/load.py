@@ -14,6 +14,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dlt
 import duckdb
@@ -40,11 +41,11 @@ from ingestion.lost_tables import (
     refuse_lost,
 )
 from ingestion.plain_parquet import write_plainly
-from ingestion.quarantine import quarantine_resource
+from ingestion.quarantine import awaited, quarantine_resource
 from ingestion.report import LoadReport
 from ingestion.rest_api import rest_resources
 from ingestion.rounds import in_rounds
-from ingestion.settle import settle
+from ingestion.settle import count_loads, settle
 from ingestion.spec import (
     FilesSource,
     RestApiSource,
@@ -53,6 +54,7 @@ from ingestion.spec import (
 )
 from ingestion.sql_database import sql_resources
 from ingestion.status import still_served
+from ingestion.unchanged import UNCHANGED_STAY, brings_unchanged
 from ingestion.vanished import vanished_resources
 from ingestion.warehouse import warehouse_path, writing
 
@@ -188,7 +190,12 @@ def _moved(
     closing = [*vanished_resources(spec, batch, home, names), quarantine_resource(batch)]
     for resource in (*resources, *closing):
         # What log capture says of its rows would stay with the table.
-        resource.apply_hints(additional_table_hints={KEYS_ARE_UNIQUE: False})
+        resource.apply_hints(
+            additional_table_hints={
+                KEYS_ARE_UNIQUE: False,
+                UNCHANGED_STAY: brings_unchanged(spec),
+            }
+        )
     load_straight([*resources, *closing], fresh)
     if batch.erased is not None:
         batch.erased.apply([*resources, *closing])
@@ -207,6 +214,10 @@ def _moved(
             held.execute(f"set global memory_limit = '{_folded_mb(pipeline, names)}MB'")
             stack.callback(_let_use_all_memory, held)
         refuse_lost(held, batch.source, loaded.intersection(names))
+        loads_before = count_loads(held, batch.source)
+        if brings_unchanged(spec):
+            destination: Any = pipeline.destination
+            destination.awaited = awaited(held, spec, batch.source)
         if batch.anew - loaded:
             let_make_again(held, batch.source, pipeline)
         told("loading")
@@ -214,7 +225,7 @@ def _moved(
             batch.note(warehouse)
         info = pipeline.load()
         info.raise_on_failed_jobs()
-        report = settle(held, spec, batch, names, info)
+        report = settle(held, spec, batch, names, info, loads_before)
     _forget_packages(pipeline)
     _unfinished(home, batch.source).unlink()
     return report

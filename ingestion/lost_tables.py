@@ -15,7 +15,7 @@ from dlt.common.schema.typing import TSchemaTables
 from dlt.common.schema.utils import has_table_seen_data
 
 from ingestion.errors import RawTableLost, WarehouseBusy
-from ingestion.warehouse import writing
+from ingestion.warehouse import tables_of, writing
 
 
 def loaded_tables(tables: TSchemaTables) -> set[str]:
@@ -25,10 +25,7 @@ def loaded_tables(tables: TSchemaTables) -> set[str]:
 
 def refuse_lost(held: duckdb.DuckDBPyConnection, source: str, wanted: Collection[str]) -> None:
     """Raise RawTableLost where the warehouse lacks one of these tables."""
-    found = held.execute(
-        "select table_name from information_schema.tables where table_schema = ?", [source]
-    ).fetchall()
-    lost = set(wanted) - {row[0] for row in found}
+    lost = set(wanted) - tables_of(held, source)
     if lost:
         raise RawTableLost(source, sorted(lost))
 

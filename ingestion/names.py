@@ -10,6 +10,7 @@ from dlt.common.normalizers.naming.snake_case import NamingConvention
 LOADED_AT = "_loaded_at"
 DELETED_AT = "_deleted_at"
 LOAD_ID = "_dlt_load_id"
+LOADS = "_dlt_loads"
 OUR_COLUMNS = frozenset({LOADED_AT, DELETED_AT, LOAD_ID})
 
 

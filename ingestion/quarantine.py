@@ -21,7 +21,7 @@ from ingestion.row_model import SetAside
 from ingestion.spec import SourceSpec
 from ingestion.values import shape_of
 from ingestion.vanished import quoted
-from ingestion.warehouse import reading, warehouse_path, writing
+from ingestion.warehouse import reading, tables_of, warehouse_path, writing
 
 
 def setting_aside(batch: Batch, table: str, place: str | None = None) -> SetAside:
@@ -72,6 +72,24 @@ def list_quarantine(
         return {name: _waiting(connection, name) for name in sources}
 
 
+def awaited(connection: duckdb.DuckDBPyConnection, spec: SourceSpec, source: str) -> dict[str, str]:
+    """Return, by table with rows that wait, the SQL condition that a row of ``raw`` is one of them.
+
+    A row lets go of the one that waits for it by being written, also where it is as it was.
+    """
+    existing = tables_of(connection, source)
+    if QUARANTINE not in existing:
+        return {}
+    aside = f"{quoted(source)}.{quoted(QUARANTINE)}"
+    waiting = connection.execute(f"select distinct table_name from {aside}").fetchall()
+    return {
+        table: f"exists (select 1 from {aside} as aside where "
+        f"{' and '.join(_same_key(connection, source, table, spec))})"
+        for (table,) in waiting
+        if table in existing and table in spec.tables
+    }
+
+
 def release_healthy(
     connection: duckdb.DuckDBPyConnection, spec: SourceSpec, batch: Batch, existing: set[str]
 ) -> Counter[str]:
@@ -86,14 +104,12 @@ def release_healthy(
     since = f"select table_name, min(quarantined_at) from {aside} group by all"
     waiting = dict(connection.execute(since).fetchall())
     for table in spec.tables.keys() & existing & waiting.keys():
-        key = [raw_name(column) for column in spec.tables[table].primary_key]
-        raw = f"{quoted(batch.source)}.{quoted(table)}"
-        same = " and ".join(_same_key(connection, raw, key))
+        same = " and ".join(_same_key(connection, batch.source, table, spec))
         connection.execute(
-            f"delete from {aside} as aside using {raw} as raw where aside.table_name = ? "
+            f"delete from {aside} as aside using {quoted(batch.source)}.{quoted(table)} as raw "
             # The constant leaves out, unread, what was loaded before any of them.
-            f"and {same} and raw.{LOADED_AT} > aside.quarantined_at and raw.{LOADED_AT} > ?",
-            [table, waiting[table]],
+            f"where {same} and raw.{LOADED_AT} > aside.quarantined_at and raw.{LOADED_AT} > ?",
+            [waiting[table]],
         )
     for table in batch.whole & waiting.keys():
         connection.execute(
@@ -122,26 +138,29 @@ def forget_keys(home: Path, source: str, table: str, keys: list[str], before: da
         )
 
 
-def _same_key(connection: duckdb.DuckDBPyConnection, raw: str, key: list[str]) -> list[str]:
-    described = connection.execute(f"describe {raw}").fetchall()
+def _same_key(
+    connection: duckdb.DuckDBPyConnection, source: str, table: str, spec: SourceSpec
+) -> list[str]:
+    """The conditions that a row of ``aside`` is about a row of ``raw``, a table of this name."""
+    described = connection.execute(f"describe {quoted(source)}.{quoted(table)}").fetchall()
     types = {row[0]: row[1] for row in described}
+    key = [raw_name(column) for column in spec.tables[table].primary_key]
     texts = ["aside.row_key"]
     if len(key) > 1:
         # A row of another shape (a whole file, a row without a key) has no array as its key.
         array = "case when json_valid(aside.row_key) then aside.row_key end"
         texts = [f"json_extract_string({array}, '$[{index}]')" for index in range(len(key))]
     return [
-        f"raw.{quoted(column)} = try_cast({text} as {types[column]})"
-        for column, text in zip(key, texts, strict=True)
+        f"aside.table_name = '{table}'",
+        *(
+            f"raw.{quoted(column)} = try_cast({text} as {types[column]})"
+            for column, text in zip(key, texts, strict=True)
+        ),
     ]
 
 
 def _waiting(connection: duckdb.DuckDBPyConnection, source: str) -> list[QuarantinedRow]:
-    there = connection.execute(
-        "select count(*) from information_schema.tables where table_schema = ? and table_name = ?",
-        [source, QUARANTINE],
-    ).fetchone()
-    if there == (0,):
+    if QUARANTINE not in tables_of(connection, source):
         return []
     columns = list(QuarantinedRow.model_fields)
     found = connection.execute(

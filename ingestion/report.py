@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 class TableReport(BaseModel):
     """One raw table after a load; ``rows`` counts all of its live rows, the rest this load's.
 
+    ``read`` counts the rows that came, ``changed`` those that raw had not as they came.
     ``in_quarantine`` counts all rows that wait there, ``max_quarantine_share`` is what the
     declaration allows, ``waiting`` counts files left for the next load. Where a load reads a whole
     table, ``new`` counts rows that raw did not have and ``gone`` those gone at the source, which
@@ -18,6 +19,7 @@ class TableReport(BaseModel):
 
     rows: int
     read: int
+    changed: int
     quarantined: int
     watermark: datetime | None
     in_quarantine: int = 0
@@ -70,12 +72,16 @@ class LoadReport(BaseModel):
 
     ``unfinished`` names the tables of which only a first part was read, durably; what follows it
     comes with the next round. ``alarms`` are what a person must know although the load went well.
+    ``loads_before`` and ``loads`` count all loads that raw has of the source, before this one and
+    after it: who counts them sees whether another process has loaded meanwhile.
     """
 
     model_config = ConfigDict(frozen=True)
 
     source: str
     load_ids: list[str]
+    loads_before: int
+    loads: int
     tables: dict[str, TableReport]
     seconds: float
     http: HttpReport | None = None

@@ -53,6 +53,7 @@ def _joined(first: LoadReport, then: LoadReport) -> LoadReport:
     return then.model_copy(
         update={
             "load_ids": [*first.load_ids, *then.load_ids],
+            "loads_before": first.loads_before,
             "tables": first.tables | tables,
             "seconds": first.seconds + then.seconds,
             "alarms": [*first.alarms, *(told for told in then.alarms if told not in first.alarms)],
@@ -65,6 +66,7 @@ def _joined_table(first: TableReport, then: TableReport) -> TableReport:
     return then.model_copy(
         update={
             "read": first.read + then.read,
+            "changed": first.changed + then.changed,
             "quarantined": first.quarantined + then.quarantined,
         }
     )

@@ -1,14 +1,18 @@
 """Ends a load whose rows are durable: watermarks, the quarantine's release, and what to report."""
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import duckdb
 from dlt.common.pipeline import LoadInfo
 
-from ingestion.batch import DELETED_AT, WATERMARKS, Batch
+from ingestion.batch import DELETED_AT, LOAD_ID, WATERMARKS, Batch
+from ingestion.names import LOADS
 from ingestion.quarantine import release_healthy
 from ingestion.report import LoadReport, TableReport
 from ingestion.spec import FileTableSpec, RestTableSpec, SourceSpec, SqlTableSpec
+from ingestion.unchanged import brings_unchanged
+from ingestion.warehouse import tables_of
 
 
 def settle(
@@ -17,6 +21,7 @@ def settle(
     batch: Batch,
     tables: list[str],
     info: LoadInfo,
+    loads_before: int,
 ) -> LoadReport:
     """Write the watermarks, only now that all rows are durable, and count what is there."""
     watermarks = f'"{batch.source}"."{WATERMARKS}"'
@@ -24,7 +29,7 @@ def settle(
         f"create table if not exists {watermarks} "
         "(table_name varchar primary key, watermark timestamptz not null)"
     )
-    existing = _tables(connection, batch.source)
+    existing = tables_of(connection, batch.source)
     partial = batch.unfinished - batch.watermarks.keys()
     moved = sorted(set(tables) - set(batch.selection) - partial)
     if moved:
@@ -37,12 +42,24 @@ def settle(
     if batch.erased is not None:
         batch.erased.sweep_if_due(connection)
     rows = {table: _count(connection, batch.source, table, existing) for table in tables}
+    changed = batch.read
+    if brings_unchanged(spec):
+        changed = Counter(
+            {
+                table: _written(connection, batch.source, table, info)
+                for table in existing & {*tables}
+            }
+        )
     aside = release_healthy(connection, spec, batch, existing)
     return LoadReport(
         source=batch.source,
         load_ids=list(info.loads_ids),
+        loads_before=loads_before,
+        loads=count_loads(connection, batch.source),
         tables={
-            table: _report(table, spec.tables[table], batch, rows[table], aside[table])
+            table: _report(
+                table, spec.tables[table], batch, rows[table], changed[table], aside[table]
+            )
             for table in tables
         },
         seconds=(datetime.now(UTC) - batch.started_at).total_seconds(),
@@ -51,17 +68,27 @@ def settle(
     )
 
 
+def count_loads(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+    """How many loads of a source raw has, by whichever process."""
+    if LOADS not in tables_of(connection, source):
+        return 0
+    counted = connection.execute(f'select count(*) from "{source}"."{LOADS}"').fetchone()
+    return int(counted[0]) if counted else 0
+
+
 def _report(
     table: str,
     declared: SqlTableSpec | RestTableSpec | FileTableSpec,
     batch: Batch,
     rows: int,
+    changed: int,
     aside: int,
 ) -> TableReport:
     gone = batch.findings.get(table)
     return TableReport(
         rows=rows,
         read=batch.read[table],
+        changed=changed,
         quarantined=sum(row.table_name == table for row in batch.quarantined),
         watermark=None
         if table in batch.selection or table in batch.unfinished - batch.watermarks.keys()
@@ -76,13 +103,6 @@ def _report(
     )
 
 
-def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
-    found = connection.execute(
-        "select table_name from information_schema.tables where table_schema = ?", [schema]
-    ).fetchall()
-    return {row[0] for row in found}
-
-
 def _count(
     connection: duckdb.DuckDBPyConnection, schema: str, table: str, existing: set[str]
 ) -> int:
@@ -90,4 +110,11 @@ def _count(
         return 0
     query = f'select count(*) from "{schema}"."{table}" where {DELETED_AT} is null'
     counted = connection.execute(query).fetchone()
+    return int(counted[0]) if counted else 0
+
+
+def _written(connection: duckdb.DuckDBPyConnection, source: str, table: str, info: LoadInfo) -> int:
+    """How many rows of raw this load wrote, tombstones too."""
+    query = f'select count(*) from "{source}"."{table}" where {LOAD_ID} in (select unnest(?))'
+    counted = connection.execute(query, [list(info.loads_ids)]).fetchone()
     return int(counted[0]) if counted else 0

@@ -61,6 +61,14 @@ def kept_engine(path: Path) -> duckdb.DuckDBPyConnection | None:
     return _KEPT.get(path.resolve())
 
 
+def tables_of(connection: duckdb.DuckDBPyConnection, source: str) -> set[str]:
+    """Return the names of the tables in a source's raw schema, our own and dlt's among them."""
+    found = connection.execute(
+        "select table_name from information_schema.tables where table_schema = ?", [source]
+    ).fetchall()
+    return {row[0] for row in found}
+
+
 class KeptOpen:
     """The warehouse of one home, open between the steps of a process that writes without pause.
 

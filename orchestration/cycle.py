@@ -6,6 +6,7 @@ publish(..., cycle=Cycle()) -> values and the last snapshot are kept -> publish(
 from collections.abc import Mapping
 from pathlib import Path
 
+from ingestion.report import LoadReport
 from serving.declarations import Declarations
 from serving.errors import NoSnapshot
 from serving.leak_scan.kept_values import KeptValues
@@ -27,12 +28,24 @@ class Cycle:
         self._values: KeptValues | None = None
         self._published: str | None = None
         self._searched_for: frozenset[str] = frozenset()
+        self._loads: dict[str, int] = {}
         # What the last snapshot was proven by.
         self.proof: Proof | None = None
 
     def restart(self) -> None:
         """Forget all, personal values too."""
         self._values = self._published = self.proof = None
+
+    def begin_load(self, source: str) -> int | None:
+        """Return how many loads raw had of a source after our last one; None where unknown.
+
+        That stays unknown until the load that begins now has ended well.
+        """
+        return self._loads.pop(source, None)
+
+    def end_load(self, report: LoadReport) -> None:
+        """Know all loads of a source up to this one."""
+        self._loads[report.source] = report.loads
 
     def begin(
         self, home: Path, declarations: Declarations, keys: Mapping[str, bytes] | None

@@ -53,9 +53,7 @@ def build_definitions(
     return dg.Definitions(
         assets=[
             *(
-                source_assets(
-                    name=name, source=source, settings=settings, is_followed=cycle is not None
-                )
+                source_assets(name=name, source=source, settings=settings, cycle=cycle)
                 for name, source in settings.sources.items()
             ),
             dbt_models(manifest=manifest, settings=settings, is_fresh=is_fresh, kept=kept),

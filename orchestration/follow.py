@@ -157,7 +157,7 @@ class Follower:
             failures += ended.failures
             steps.update(ended.seconds)
             is_loaded |= self._loaded(one, ended)
-            self._pending |= {table for table, rows in ended.read.items() if rows}
+            self._pending |= ended.changed
         is_quiet = is_loaded and self._clock() - self._last_publish >= _QUIET_PUBLISH_S
         if not self._pending and not is_quiet:
             return Ended(failures, published=False) if failures else None

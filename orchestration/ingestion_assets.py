@@ -9,23 +9,25 @@ from ingestion.errors import MissingSecret, SourceFailed
 from ingestion.load import load_source
 from ingestion.report import LoadReport, TableReport
 from ingestion.spec import SourceSpec
+from orchestration.cycle import Cycle
 from orchestration.resources import Settings
 
 RETRIES = dg.RetryPolicy(
     max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
-READ, GONE = NEWS = ("rows read", "rows gone")
+NEW = "has news"
 QUARANTINE = "quarantine_within_its_share"
 _KINDS = {"sql_database": "postgres", "rest_api": "api", "files": "markdown"}
 
 
 def source_assets(
-    *, name: str, source: SourceSpec, settings: Settings, is_followed: bool = False
+    *, name: str, source: SourceSpec, settings: Settings, cycle: Cycle | None = None
 ) -> dg.AssetsDefinition:
     """Return one asset a raw table, all loaded by one step.
 
-    Who follows a source tries again by itself, and has others to follow meanwhile.
+    Who follows a source has a ``cycle``, tries again by itself, and follows others meanwhile.
     """
+    is_followed = cycle is not None
 
     @dg.multi_asset(
         name=name,
@@ -55,24 +57,30 @@ def source_assets(
         tables = sorted(key.path[-1] for key in context.selected_asset_keys)
         # Each word of a run is an event of its own, and nobody looks on at one that follows.
         told = None if is_followed else context.log.info
+        known = None if cycle is None else cycle.begin_load(name)
         try:
             report = load_source(name, source, settings.home, tables=tables, on_progress=told)
         except MissingSecret as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         except SourceFailed as error:
             raise dg.Failure(str(error)) from None
+        # What failed before, or another process, may have loaded what nobody has followed yet.
+        is_all_new = cycle is not None and known != report.loads_before
+        if cycle is not None:
+            cycle.end_load(report)
         for alarm in report.alarms:
             context.log.warning(alarm)
         chosen = context.selected_asset_check_keys
         for table, loaded in report.tables.items():
-            if is_followed and not (chosen or loaded.read or loaded.gone):
+            is_new = bool(loaded.changed or loaded.gone or is_all_new)
+            if is_followed and not (chosen or is_new):
                 # It is as it was, and told when its check is.
                 continue
             key = dg.AssetKey([name, table])
             is_checked = dg.AssetCheckKey(key, QUARANTINE) in chosen
             yield dg.MaterializeResult(
                 asset_key=key,
-                metadata={**_metadata(loaded), **_of_source(report)},
+                metadata={NEW: is_new, **_metadata(loaded), **_of_source(report)},
                 check_results=[_quarantine_check(key, loaded)] if is_checked else [],
             )
 
@@ -107,8 +115,9 @@ def _of_source(report: LoadReport) -> dict[str, Any]:
 def _metadata(loaded: TableReport) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "dagster/row_count": loaded.rows,
-        READ: loaded.read,
-        GONE: loaded.gone,
+        "rows read": loaded.read,
+        "rows changed": loaded.changed,
+        "rows gone": loaded.gone,
         "rows in quarantine": loaded.in_quarantine,
     }
     if loaded.watermark is not None:

@@ -9,7 +9,6 @@ import gc
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import dagster as dg
 
@@ -19,7 +18,7 @@ from orchestration import dbt_runner
 from orchestration.cycle import Cycle
 from orchestration.dbt_models import LOADED, made_masks, not_loaded
 from orchestration.definitions import build_definitions
-from orchestration.ingestion_assets import NEWS
+from orchestration.ingestion_assets import NEW
 from orchestration.kept import Kept
 from orchestration.manifest import newest_file, read_manifest
 from orchestration.proving import prove_built
@@ -44,13 +43,13 @@ _DOWNSTREAM = (*_OF_DBT, "serving")
 class Ended:
     """How one run ended: a line for each failure, and whether something was published.
 
-    ``read`` counts the rows that the load of each raw table (``source/table``) read or found gone;
+    ``changed`` are the raw tables (``source/table``) that may have what nobody has followed yet;
     ``seconds`` are those of each step of the run, and of the orchestrator around them.
     """
 
     failures: list[str]
     published: bool
-    read: dict[str, int] = field(default_factory=dict)
+    changed: frozenset[str] = frozenset()
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -246,7 +245,7 @@ class Warm:
         )
         seconds = _step_seconds(result)
         seconds[_AROUND] = time.monotonic() - began - sum(seconds.values())
-        return Ended(failures_of(result), has_published(result), _rows_read(result), seconds)
+        return Ended(failures_of(result), has_published(result), _changed(result), seconds)
 
 
 def forget_runs(instance: dg.DagsterInstance, keep: int = _KEPT_RUNS) -> None:
@@ -275,13 +274,15 @@ def _step_seconds(result: dg.ExecuteInProcessResult) -> dict[str, float]:
     }
 
 
-def _rows_read(result: dg.ExecuteInProcessResult) -> dict[str, int]:
-    """How many rows each raw table's load read, or found gone."""
-    read = {}
-    for event in result.all_events:
-        if event.is_step_materialization:
-            made = event.step_materialization_data.materialization
-            counts: list[Any] = [made.metadata[name] for name in NEWS if name in made.metadata]
-            if counts:
-                read[made.asset_key.to_user_string()] = sum(int(count.value) for count in counts)
-    return read
+def _changed(result: dg.ExecuteInProcessResult) -> frozenset[str]:
+    """The raw tables that a load has told to have news."""
+    made = [
+        event.step_materialization_data.materialization
+        for event in result.all_events
+        if event.is_step_materialization
+    ]
+    return frozenset(
+        one.asset_key.to_user_string()
+        for one in made
+        if NEW in one.metadata and one.metadata[NEW].value
+    )

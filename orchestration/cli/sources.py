@@ -109,8 +109,11 @@ def reload(
     if as_json:
         write_json(report.model_dump(mode="json"))
         return 0
-    cells = [[place, found.rows, found.read, found.gone] for place, found in report.tables.items()]
-    out.print(table(["table", "rows", "read", "gone"], cells))
+    cells = [
+        [place, found.rows, found.read, found.changed, found.gone]
+        for place, found in report.tables.items()
+    ]
+    out.print(table(["table", "rows", "read", "changed", "gone"], cells))
     for alarm in report.alarms:
         out.print(alarm, markup=False, soft_wrap=True)
     return 0

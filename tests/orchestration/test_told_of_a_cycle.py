@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from ingestion.demo import down, up
+from ingestion.load import load_source
 from ingestion.warehouse import kept_engine
 from orchestration import warm
 from orchestration.cli.following import Problems
@@ -78,7 +79,7 @@ def changed(follower: Warm, home: Path, *statements: str) -> set[str]:
     change(home, *statements)
     ended = follower.load(["shop"])
     assert ended.failures == []
-    return {table for table, rows in ended.read.items() if rows}
+    return set(ended.changed)
 
 
 def test_a_cycle_tells_of_what_its_tables_lead_to_and_now_and_then_of_all_views_and_checks(
@@ -196,10 +197,34 @@ def test_a_file_that_is_gone_is_news_although_nothing_was_read(home: Path, follo
     assert titles(home) == 0
 
 
+def test_what_another_process_has_loaded_is_followed(home: Path, follower: Warm) -> None:
+    assert news(follower) == set()
+    (home / "demo" / "runbooks" / "quokka.md").write_text("# Quokka\n\nOf quokkas.\n")
+    load_source("runbooks", read_settings(home).sources["runbooks"], home)
+    assert follower.follow(news(follower)).published
+    assert titles(home) == 1
+    assert news(follower) == set()
+
+
+def test_what_a_load_brought_that_failed_at_its_end_is_followed(
+    home: Path, follower: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "demo" / "runbooks" / "wombat.md").write_text("# Wombat\n\nOf wombats.\n")
+
+    def broken(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ingestion.load.settle", broken)
+        assert follower.load(["runbooks"]).failures
+    assert news(follower) == {"runbooks/documents"}
+    assert news(follower) == set()
+
+
 def news(follower: Warm) -> set[str]:
     ended = follower.load(["runbooks"])
     assert ended.failures == []
-    return {table for table, rows in ended.read.items() if rows}
+    return set(ended.changed)
 
 
 def titles(home: Path) -> int:
