@@ -1,44 +1,17 @@
 """dlt's DuckDB destination, told what it need not work out again.
 
-first rows of a table -> text_hints -> CREATE TABLE ... USING COMPRESSION fsst
 staged rows -> MergeOfChanges -> raw
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
 from dlt.common.destination.client import FollowupJobRequest
 from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 
-from ingestion.names import raw_name
 from ingestion.unchanged import MergeOfChanges
-
-ROW_GROUP = 122_880
-"""What DuckDB compresses at once."""
-
-_FEW_ROWS = ROW_GROUP // 4
-_COMPRESSION = "x-compression"
-
-
-def text_hints(rows: pa.Table) -> dict[str, Any]:
-    """dlt's hints, by name in raw, for the columns whose texts a dictionary would not shorten.
-
-    DuckDB tries a dictionary on each column of text before it takes FSST: a quarter of the time
-    of a load, for nothing where more than half of a row group's texts differ.
-    """
-    some = rows.slice(0, ROW_GROUP)
-    if some.num_rows < _FEW_ROWS:
-        return {}
-    texts = [name for name in some.column_names if pa.types.is_string(some.schema.field(name).type)]
-    return {
-        raw_name(name): {"name": raw_name(name), _COMPRESSION: "fsst"}
-        for name in texts
-        if pc.count_distinct(some[name]).as_py() * 2 > some.num_rows
-    }
 
 
 class WarehouseDestination(duckdb):
@@ -90,8 +63,3 @@ class _Client(DuckDbClient):
         self, table_chain: Sequence[PreparedTableSchema]
     ) -> list[FollowupJobRequest]:
         return [MergeOfChanges.of(table_chain, self.sql_client, self.awaited)]
-
-    def _get_column_def_sql(self, c: Any, table: Any = None) -> str:
-        defined = super()._get_column_def_sql(c, table)
-        named = c.get(_COMPRESSION)
-        return defined if named is None else f"{defined} USING COMPRESSION {named}"

@@ -6,16 +6,11 @@ A first load that was killed leaves a raw table, so the next one merges into wha
 """
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
-import dlt
-import pyarrow as pa
 import sqlalchemy as sa
 from dlt.extract import DltResource
-from dlt.extract.hints import HintsMeta
 
 from ingestion.databases import open_engine
-from ingestion.destination import text_hints
 from ingestion.spec import SourceSpec, SqlDatabaseSource
 
 _UNIQUE = sa.text("""
@@ -59,25 +54,3 @@ def load_straight(resources: Iterable[DltResource], fresh: set[str]) -> None:
     for resource in resources:
         if resource.table_name in fresh:
             resource.apply_hints(write_disposition="replace")
-            resource.add_map(_FirstRows())
-
-
-class _FirstRows:
-    """Tells dlt, with a table's first rows, how its texts are best compressed."""
-
-    def __init__(self) -> None:
-        self._told = False
-
-    def __call__(self, rows: Any, meta: Any = None) -> Any:
-        if self._told or not isinstance(rows, pa.Table):
-            return rows
-        self._told = True
-        columns = text_hints(rows)
-        if not columns:
-            return rows
-        # These hints take the place of those that came with the rows.
-        known: Any = meta.hints.get("columns", {}) if isinstance(meta, HintsMeta) else {}
-        joined: Any = {
-            name: {**known.get(name, {}), **columns.get(name, {})} for name in {*known, *columns}
-        }
-        return dlt.mark.with_hints(rows, dlt.mark.make_hints(columns=joined))

@@ -39,7 +39,9 @@ def rewrite(warehouse: Path) -> Rewritten:
             # Rows written in the old file's log alone are copied too; it is empty after this.
             connection.execute(f"attach {_text(warehouse)} as old")
             connection.execute("checkpoint old")
-            connection.execute(f"attach {_text(fresh)} as fresh")
+            connection.execute(
+                f"attach {_text(fresh)} as fresh (storage_version '{_form(connection)}')"
+            )
             connection.execute("copy from database old to fresh")
             _compare(connection)
             connection.execute("checkpoint fresh")
@@ -57,6 +59,16 @@ def rewrite(warehouse: Path) -> Rewritten:
     _sync(warehouse.parent)
     warehouse.with_name(warehouse.name + ".wal").unlink(missing_ok=True)
     return Rewritten(before, warehouse.stat().st_size, time.monotonic() - began)
+
+
+def _form(connection: duckdb.DuckDBPyConnection) -> str:
+    """The form of the old file: what an older one holds may not fit into a newer."""
+    found = connection.execute(
+        "select tags['storage_version'] from duckdb_databases() where database_name = 'old'"
+    ).fetchone()
+    assert found is not None
+    # An older form is told as `v1.0.0+`.
+    return str(found[0]).rstrip("+")
 
 
 def _compare(connection: duckdb.DuckDBPyConnection) -> None:

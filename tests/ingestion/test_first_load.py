@@ -17,7 +17,6 @@ from dlt.common.data_writers import BufferedDataWriter, DataWriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestion.destination import ROW_GROUP, text_hints
 from ingestion.plain_parquet import write_plainly
 from ingestion.postgres_numeric import MAX_DIGITS, from_binary
 from ingestion.spec import SourceSpec
@@ -77,41 +76,6 @@ def _assert_read_as_stored(
     assert ([False] * len(values) if unfit is None else unfit.to_pylist()) == is_nan
     # A slice has the buffers of the whole.
     assert from_binary(binary.slice(1), kind)[0].to_pylist() == read.to_pylist()[1:]
-
-
-@pytest.mark.parametrize("capture", ["cursor", "log"])
-def test_texts_that_repeat_keep_their_dictionary_and_others_are_spared_one(
-    database: Database, declare: Declare, capture: str
-) -> None:
-    database.execute(
-        "create table items (id bigint primary key, code text, state text, about jsonb)",
-        "insert into items select i, md5(i::text), 'state ' || i % 5, '{\"a\": 1}' "
-        f"from generate_series(1, {ROW_GROUP // 2}) i",
-    )
-    declared = {"kind": "sql_database", "db_schema": "public", "capture": capture}
-    spec = declare(declared | {"tables": {"items": {"primary_key": ["id"]}}})
-    database.load(spec)
-    ways = database.raw(
-        "select distinct column_name, compression from pragma_storage_info('own.items') "
-        "where segment_type = 'VARCHAR' and column_name in ('code', 'state')"
-    )
-    assert sorted(ways) == [("code", "FSST"), ("state", "Dictionary")]
-    types = database.raw(
-        "select column_name, data_type from duckdb_columns() where schema_name = 'own' "
-        "and table_name = 'items' and column_name in ('code', 'about') order by 1"
-    )
-    assert types == [("about", "JSON"), ("code", "VARCHAR")]
-    # DuckDB does not tell a declared compression, dlt's schema does.
-    stored = "select schema from own._dlt_version order by inserted_at desc limit 1"
-    assert database.raw(stored)[0][0].count('"x-compression":"fsst"') == 1
-    database.execute("update items set code = repeat('x', 10000), state = null where id = 1")
-    database.load(spec)
-    assert database.raw("select length(code), state from own.items where id = 1") == [(10000, None)]
-
-
-def test_few_rows_say_nothing_of_how_texts_repeat() -> None:
-    texts = pa.table({"code": [str(number) for number in range(1000)]})
-    assert text_hints(texts) == {}
 
 
 def test_a_load_package_is_written_without_dictionaries_and_statistics(tmp_path: Any) -> None:

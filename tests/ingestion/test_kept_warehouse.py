@@ -138,3 +138,17 @@ def test_what_a_killed_process_committed_is_there(tmp_path: Path) -> None:
         assert said(keeper) == "wrote"
         keeper.kill()
     assert seen(tmp_path) == ["keeper"]
+
+
+def test_a_view_is_told_in_the_words_that_made_it_also_to_who_opens_the_warehouse_later(
+    tmp_path: Path,
+) -> None:
+    words = "select sql from duckdb_views() where not internal"
+    with writing(tmp_path) as path, duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "create view dated as select cast(word as date) as day, cast(word as decimal(9, 2)) as "
+            "price, list_transform([1], lambda x: x + 1) as more from (select '' as word)"
+        )
+        made = connection.execute(words).fetchall()
+    with writing(tmp_path) as path, reading(path) as connection:
+        assert connection.execute(words).fetchall() == made

@@ -221,6 +221,23 @@ def test_what_a_load_brought_that_failed_at_its_end_is_followed(
     assert news(follower) == set()
 
 
+def test_a_run_in_full_of_what_did_not_change_makes_no_model_anew(
+    home: Path, follower: Warm
+) -> None:
+    assert follower.run_in_full().published
+    before = generations(home, follower)
+    assert follower.run_in_full().published
+    tables = changed(follower, home, "update customers set updated_at = now() where id = 9")
+    assert follower.follow(tables).published
+    assert generations(home, follower) == before
+
+
+def generations(home: Path, follower: Warm) -> list[tuple[Any, ...]]:
+    """The build that made each keyed model whole, told to who opens the warehouse anew."""
+    follower.rest()
+    return in_warehouse(home, "select name, generation from changes.models order by name")
+
+
 def news(follower: Warm) -> set[str]:
     ended = follower.load(["runbooks"])
     assert ended.failures == []

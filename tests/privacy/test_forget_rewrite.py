@@ -78,6 +78,22 @@ def test_deleted_bytes_are_gone_and_the_rest_is_as_it_was(warehouse: Path) -> No
             connection.execute("insert into shop.t values (1, 'twice', null)")
 
 
+@pytest.mark.parametrize("form", ["v1.0.0", "v1.5.0"])
+def test_a_warehouse_keeps_its_form_for_what_a_newer_one_would_not_take(
+    tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    way = "using compression fsst" if form == "v1.0.0" else ""
+    with duckdb.connect(str(path), config={"storage_compatibility_version": form}) as connection:
+        connection.execute(f"create table t (name varchar {way})")
+        connection.execute("insert into t select 'name ' || i from range(5000) r(i)")
+    rewrite(path)
+    with duckdb.connect(str(path)) as connection:
+        told = "select tags['storage_version'] from duckdb_databases() where path is not null"
+        assert connection.execute(told).fetchall() == [(f"{form}+",)]
+        assert connection.execute("select count(*) from t").fetchall() == [(5000,)]
+
+
 def test_a_warehouse_that_is_open_elsewhere_is_left_as_it_was(warehouse: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(warehouse)],
