@@ -64,7 +64,7 @@ class World:
             )
         began = time.perf_counter()
         loaded = _well(self._warm.load(["shop"]))
-        made = _well(self._warm.follow([table for table, read in loaded.read.items() if read]))
+        made = _well(self._warm.follow(loaded.changed))
         self._warm.give_way()
         seconds = time.perf_counter() - began
         return seconds, loaded.seconds["orchestrator"] + made.seconds["orchestrator"]
