@@ -17,6 +17,7 @@ from tests.guards.guard import Guard
 from tests.guards.of_faults import FAULTS, IN_HUNDREDS_OF_KILLS
 from tests.guards.of_http import HTTP
 from tests.guards.of_serving import SERVING
+from tests.guards.of_unchanged import UNCHANGED
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("dbt_project", "ingestion", "orchestration", "serving", "tests")
@@ -30,7 +31,7 @@ def main() -> int:
     parser.add_argument("words", nargs="*", metavar="WORD")
     parser.add_argument("--kills", action="store_true", help="those that take hundreds of kills")
     options = parser.parse_args()
-    guards = IN_HUNDREDS_OF_KILLS if options.kills else [*HTTP, *FAULTS, *SERVING]
+    guards = IN_HUNDREDS_OF_KILLS if options.kills else [*HTTP, *FAULTS, *UNCHANGED, *SERVING]
     chosen = [guard for guard in guards if _has(guard, options.words)]
     with tempfile.TemporaryDirectory() as folder:
         copy = _copied(Path(folder))

@@ -7,11 +7,16 @@ import pytest
 from tests.guards.guard import Guard
 from tests.guards.of_faults import FAULTS, IN_HUNDREDS_OF_KILLS
 from tests.guards.of_http import HTTP
+from tests.guards.of_serving import SERVING
+from tests.guards.of_unchanged import UNCHANGED
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("guard", [*HTTP, *FAULTS, *IN_HUNDREDS_OF_KILLS], ids=lambda one: one.what)
+GUARDS = [*HTTP, *FAULTS, *IN_HUNDREDS_OF_KILLS, *UNCHANGED, *SERVING]
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.what)
 def test_each_guard_is_in_the_code_once_and_its_tests_exist(guard: Guard) -> None:
     assert (ROOT / guard.file).read_text(encoding="utf-8").count(guard.old) == 1
     assert guard.old != guard.new
