@@ -36,16 +36,14 @@ class Cycle:
         """Forget all, personal values too."""
         self._values = self._published = self.proof = None
 
-    def begin_load(self, source: str) -> int | None:
-        """Return how many loads raw had of a source after our last one; None where unknown.
+    def is_next_load(self, report: LoadReport) -> bool:
+        """Whether raw has no load of the source between our last one and this one.
 
-        That stays unknown until the load that begins now has ended well.
+        There is one by another process, or by us where it failed after its rows had come.
         """
-        return self._loads.pop(source, None)
-
-    def end_load(self, report: LoadReport) -> None:
-        """Know all loads of a source up to this one."""
+        known = self._loads.get(report.source)
         self._loads[report.source] = report.loads
+        return known == report.loads_before
 
     def begin(
         self, home: Path, declarations: Declarations, keys: Mapping[str, bytes] | None

@@ -57,22 +57,19 @@ def source_assets(
         tables = sorted(key.path[-1] for key in context.selected_asset_keys)
         # Each word of a run is an event of its own, and nobody looks on at one that follows.
         told = None if is_followed else context.log.info
-        known = None if cycle is None else cycle.begin_load(name)
         try:
             report = load_source(name, source, settings.home, tables=tables, on_progress=told)
         except MissingSecret as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         except SourceFailed as error:
             raise dg.Failure(str(error)) from None
-        # What failed before, or another process, may have loaded what nobody has followed yet.
-        is_all_new = cycle is not None and known != report.loads_before
-        if cycle is not None:
-            cycle.end_load(report)
+        # Else raw has what nobody has followed yet.
+        is_next = cycle is None or cycle.is_next_load(report)
         for alarm in report.alarms:
             context.log.warning(alarm)
         chosen = context.selected_asset_check_keys
         for table, loaded in report.tables.items():
-            is_new = bool(loaded.changed or loaded.gone or is_all_new)
+            is_new = bool(loaded.changed or loaded.gone or not is_next)
             if is_followed and not (chosen or is_new):
                 # It is as it was, and told when its check is.
                 continue

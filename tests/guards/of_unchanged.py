@@ -18,7 +18,7 @@ UNCHANGED = [
         "ingestion/unchanged.py",
         "having bool_and(",
         "having bool_or(",
-        (f"{_ROWS}an_older_version_beside_the_one_that_raw_has_does_not_take_its_place",),
+        (f"{_ROWS}of_two_versions_of_a_row_the_later_one_stays_whichever_raw_has",),
     ),
     Guard(
         "unchanged is told by all columns",
@@ -56,18 +56,14 @@ UNCHANGED = [
         (f"{_ROWS}a_row_that_waits_is_let_go_by_one_that_is_as_it_was_before",),
     ),
     Guard(
-        "what another process has loaded is followed",
-        "orchestration/ingestion_assets.py",
-        "known != report.loads_before",
-        "known is None",
-        (f"{_FOLLOWED}what_another_process_has_loaded_is_followed",),
-    ),
-    Guard(
-        "what a load brought that failed is followed",
+        "what another process, or a load that failed, has loaded is followed",
         "orchestration/cycle.py",
-        "self._loads.pop(source, None)",
-        "self._loads.get(source, None)",
-        (f"{_FOLLOWED}what_a_load_brought_that_failed_at_its_end_is_followed",),
+        "return known == report.loads_before",
+        "return True",
+        (
+            f"{_FOLLOWED}what_another_process_has_loaded_is_followed",
+            f"{_FOLLOWED}what_a_load_brought_that_failed_at_its_end_is_followed",
+        ),
     ),
     Guard(
         "a view keeps its words in the warehouse",

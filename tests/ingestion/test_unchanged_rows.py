@@ -73,8 +73,9 @@ def test_of_an_api_too_only_what_differs_is_written(
     assert raw(tmp_path, "select _dlt_load_id from own.items order by id") == [loads[0], loads[-1]]
 
 
-def test_an_older_version_beside_the_one_that_raw_has_does_not_take_its_place(
-    declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("held", ["older", "newer"])
+def test_of_two_versions_of_a_row_the_later_one_stays_whichever_raw_has(
+    declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
 ) -> None:
     old = {"id": 1, "price": 1, "at": "2026-01-01T00:00:00Z"}
     new = {"id": 1, "price": 2, "at": "2026-01-02T00:00:00Z"}
@@ -83,7 +84,7 @@ def test_an_older_version_beside_the_one_that_raw_has_does_not_take_its_place(
         "row": {**API["tables"]["items"]["row"], "at": {"type": "timestamp"}},
         "cursor": {"column": "at", "param": "since"},
     }
-    with api([listing(new), listing(old, new)]) as url:
+    with api([listing(old if held == "older" else new), listing(old, new)]) as url:
         monkeypatch.setenv("SOURCES__OWN__URL", url)
         spec = declare({**API, "tables": {"items": table}})
         load_source("own", spec, tmp_path)
