@@ -56,7 +56,7 @@ from ingestion.sql_database import sql_resources
 from ingestion.status import still_served
 from ingestion.unchanged import UNCHANGED_STAY, brings_unchanged
 from ingestion.vanished import vanished_resources
-from ingestion.warehouse import warehouse_path, writing
+from ingestion.warehouse import tables_of, warehouse_path, writing
 
 _CONTRACT = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
 
@@ -213,11 +213,12 @@ def _moved(
         if batch.folded.issuperset(names):
             held.execute(f"set global memory_limit = '{_folded_mb(pipeline, names)}MB'")
             stack.callback(_let_use_all_memory, held)
-        refuse_lost(held, batch.source, loaded.intersection(names))
-        loads_before = count_loads(held, batch.source)
+        existing = tables_of(held, batch.source)
+        refuse_lost(batch.source, loaded.intersection(names), existing)
+        loads_before = count_loads(held, batch.source, existing)
         if brings_unchanged(spec):
             destination: Any = pipeline.destination
-            destination.awaited = awaited(held, spec, batch.source)
+            destination.awaited = awaited(held, spec, batch.source, existing)
         if batch.anew - loaded:
             let_make_again(held, batch.source, pipeline)
         told("loading")

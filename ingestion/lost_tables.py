@@ -23,9 +23,9 @@ def loaded_tables(tables: TSchemaTables) -> set[str]:
     return {name for name, table in tables.items() if has_table_seen_data(table)}
 
 
-def refuse_lost(held: duckdb.DuckDBPyConnection, source: str, wanted: Collection[str]) -> None:
-    """Raise RawTableLost where the warehouse lacks one of these tables."""
-    lost = set(wanted) - tables_of(held, source)
+def refuse_lost(source: str, wanted: Collection[str], existing: set[str]) -> None:
+    """Raise RawTableLost where one of these tables is not among those of raw."""
+    lost = set(wanted) - existing
     if lost:
         raise RawTableLost(source, sorted(lost))
 
@@ -37,7 +37,7 @@ def look_for_lost(home: Path, source: str, wanted: Collection[str]) -> None:
         writing(home, wait_s=0.0) as path,
         duckdb.connect(str(path)) as held,
     ):
-        refuse_lost(held, source, wanted)
+        refuse_lost(source, wanted, tables_of(held, source))
 
 
 def let_make_again(held: duckdb.DuckDBPyConnection, source: str, pipeline: dlt.Pipeline) -> None:

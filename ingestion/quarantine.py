@@ -72,12 +72,13 @@ def list_quarantine(
         return {name: _waiting(connection, name) for name in sources}
 
 
-def awaited(connection: duckdb.DuckDBPyConnection, spec: SourceSpec, source: str) -> dict[str, str]:
+def awaited(
+    connection: duckdb.DuckDBPyConnection, spec: SourceSpec, source: str, existing: set[str]
+) -> dict[str, str]:
     """Return, by table with rows that wait, the SQL condition that a row of ``raw`` is one of them.
 
     A row lets go of the one that waits for it by being written, also where it is as it was.
     """
-    existing = tables_of(connection, source)
     if QUARANTINE not in existing:
         return {}
     aside = f"{quoted(source)}.{quoted(QUARANTINE)}"

@@ -55,7 +55,7 @@ def settle(
         source=batch.source,
         load_ids=list(info.loads_ids),
         loads_before=loads_before,
-        loads=count_loads(connection, batch.source),
+        loads=count_loads(connection, batch.source, existing),
         tables={
             table: _report(
                 table, spec.tables[table], batch, rows[table], changed[table], aside[table]
@@ -68,9 +68,9 @@ def settle(
     )
 
 
-def count_loads(connection: duckdb.DuckDBPyConnection, source: str) -> int:
-    """How many loads of a source raw has, by whichever process."""
-    if LOADS not in tables_of(connection, source):
+def count_loads(connection: duckdb.DuckDBPyConnection, source: str, existing: set[str]) -> int:
+    """How many loads of a source raw has, by whichever process; ``existing`` are its tables."""
+    if LOADS not in existing:
         return 0
     counted = connection.execute(f'select count(*) from "{source}"."{LOADS}"').fetchone()
     return int(counted[0]) if counted else 0

@@ -67,7 +67,9 @@ def kept_engine(path: Path) -> duckdb.DuckDBPyConnection | None:
 def tables_of(connection: duckdb.DuckDBPyConnection, source: str) -> set[str]:
     """Return the names of the tables in a source's raw schema, our own and dlt's among them."""
     found = connection.execute(
-        "select table_name from information_schema.tables where table_schema = ?", [source]
+        "select table_name from duckdb_tables() "
+        "where database_name = current_database() and schema_name = ?",
+        [source],
     ).fetchall()
     return {row[0] for row in found}
 

@@ -1,6 +1,6 @@
 """The guards against kills, full disks, clocks, lost logs, two at once and moving keys."""
 
-from tests.guards.guard import Guard
+from tests.guards.guard import Guard, guards_of
 
 _KILLS = "tests/faults/test_kills_anywhere.py::test_two_hundred_kills_from_extraction_to"
 
@@ -13,8 +13,7 @@ _FULL_DISK = (
 )
 
 
-def _guard(what: str, file: str, old: str, new: str, *tests: str) -> Guard:
-    return Guard(what, f"ingestion/{file}", old, new, tuple(f"tests/{test}" for test in tests))
+_guard = guards_of("ingestion")
 
 
 FAULTS = [

@@ -1,13 +1,8 @@
 """The guards against hostile APIs."""
 
-from tests.guards.guard import Guard
+from tests.guards.guard import Guard, guards_of
 
-_FOLDER = "tests/hostile_api"
-
-
-def _guard(what: str, file: str, old: str, new: str, *tests: str) -> Guard:
-    places = tuple(f"{_FOLDER}/{test}" for test in tests)
-    return Guard(what, f"ingestion/http/{file}", old, new, places)
+_guard = guards_of("ingestion/http", "tests/hostile_api")
 
 
 HTTP = [
@@ -313,7 +308,7 @@ HTTP = [
         "            if found:\n",
         "            if True:\n",
         (
-            f"{_FOLDER}/test_single_rows.py::"
+            "tests/hostile_api/test_single_rows.py::"
             "test_an_address_that_shows_no_row_at_all_deletes_none_and_the_api_is_listed",
         ),
     ),
@@ -322,6 +317,6 @@ HTTP = [
         "ingestion/rounds.py",
         "LISTING_TRIES = 3",
         "LISTING_TRIES = 1",
-        (f"{_FOLDER}/test_partial_loads.py::test_a_listing_that_changed_is_read_again",),
+        ("tests/hostile_api/test_partial_loads.py::test_a_listing_that_changed_is_read_again",),
     ),
 ]

@@ -1,10 +1,8 @@
 """The guards of what agents ask: scope, sandbox, bounds, lookups, truth, audit, surfaces, cache."""
 
-from tests.guards.guard import Guard
+from tests.guards.guard import guards_of
 
-
-def _guard(what: str, file: str, old: str, new: str, *tests: str) -> Guard:
-    return Guard(what, f"serving/{file}", old, new, tuple(f"tests/{test}" for test in tests))
+_guard = guards_of("serving")
 
 
 _SCOPE = [
